@@ -1,0 +1,3 @@
+#![forbid(unsafe_code)]
+//! The use cases of Forewarm.
+pub mod ports;

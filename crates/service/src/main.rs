@@ -1,0 +1,2 @@
+//! service
+fn main(){}
