@@ -95,7 +95,10 @@ pub enum PairNameError {
         part: &'static str,
     },
     /// The named part is longer than [`PairName::MAX_PART_BYTES`].
-    #[error("the {part} of the pair has {bytes} bytes, at most {} are allowed", PairName::MAX_PART_BYTES)]
+    #[error(
+        "the {part} of the pair has {bytes} bytes, at most {} are allowed",
+        PairName::MAX_PART_BYTES
+    )]
     TooLong {
         /// `chain` or `address`.
         part: &'static str,

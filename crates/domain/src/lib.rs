@@ -1,18 +1,41 @@
-//! The pure core of Forewarm.
+//! The pure core of Forewarm: pairs, keys, time as a value, the model of what is read
+//! together, and the vocabulary of selection and accounting.
+//!
+//! Nothing here reads a clock, does I/O or takes a lock; `now` is always an argument. In reading
+//! order:
+//!
+//! 1. [`key`], [`pair`], [`chain`]: what things are called, inside and outside;
+//! 2. [`event`], [`co_occurrence`], [`correlation`], [`score`], [`decay`], [`model`]: learning;
+//! 3. [`selection`]: the trait that turns associations into candidates;
+//! 4. [`mode`], [`outcome`], [`version`]: who is warmed, what became of it, what is newer.
 #![forbid(unsafe_code)]
 
+pub mod chain;
+pub mod co_occurrence;
+pub mod correlation;
+pub mod decay;
+pub mod event;
+pub mod key;
+pub mod mode;
+pub mod model;
+pub mod outcome;
+pub mod pair;
+pub mod score;
+pub mod selection;
 pub mod time;
 pub mod version;
-pub mod chain;
-pub mod key;
-pub mod event;
-pub mod mode;
-pub mod outcome;
 
 pub use chain::{ChainId, Chains};
+pub use co_occurrence::{SourceKind, WindowConfig};
+pub use correlation::Association;
 pub use event::{Event, Op};
 pub use key::{Key, PairName, PairNameError};
 pub use mode::{ChainMode, Mode, Rollout};
+pub use model::{Model, ModelConfig, Refused};
 pub use outcome::{Attempt, Operation, Outcome};
+pub use pair::PairId;
+pub use selection::{
+    Candidate, Network, Reason, SelectionContext, SelectionStrategy, WindowStatistics,
+};
 pub use time::Timestamp;
 pub use version::{Version, supersedes};

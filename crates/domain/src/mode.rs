@@ -108,7 +108,12 @@ impl Rollout {
     /// Replaces the setting of one chain, or with `None` the default and every exception.
     pub fn set(&mut self, chain: Option<ChainId>, setting: ChainMode) {
         match chain {
-            None => *self = Self { default: setting, chains: Vec::new() },
+            None => {
+                *self = Self {
+                    default: setting,
+                    chains: Vec::new(),
+                }
+            }
             Some(id) => {
                 self.chains.retain(|(c, _)| *c != id);
                 self.chains.push((id, setting));
@@ -129,7 +134,12 @@ impl Rollout {
 /// The key's place in 0..100, by FNV-1a, whose definition will not change under us.
 fn bucket(key: &Key) -> u8 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in key.database().to_le_bytes().iter().chain(key.bytes().iter()) {
+    for byte in key
+        .database()
+        .to_le_bytes()
+        .iter()
+        .chain(key.bytes().iter())
+    {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
     // FNV's low bits are its weak ones: fold before the remainder.
@@ -146,7 +156,10 @@ mod tests {
 
     fn with_percent(percent: u8) -> Rollout {
         let mut rollout = Rollout::everywhere(Mode::Off);
-        let setting = ChainMode { mode: Mode::On, percent };
+        let setting = ChainMode {
+            mode: Mode::On,
+            percent,
+        };
         rollout.set(Some(ChainId::DEFAULT), setting);
         rollout
     }
@@ -155,8 +168,13 @@ mod tests {
     fn a_percentage_takes_about_its_share_and_only_grows() {
         for percent in [0_u8, 1, 10, 50, 99, 100] {
             let rollout = with_percent(percent);
-            let on = (0..10_000).filter(|n| rollout.mode(&key(*n)) == Mode::On).count();
-            assert!(on.abs_diff(usize::from(percent) * 100) < 250, "{percent} % gave {on}");
+            let on = (0..10_000)
+                .filter(|n| rollout.mode(&key(*n)) == Mode::On)
+                .count();
+            assert!(
+                on.abs_diff(usize::from(percent) * 100) < 250,
+                "{percent} % gave {on}"
+            );
         }
         let (small, large) = (with_percent(10), with_percent(20));
         for n in 0..1_000 {

@@ -1,0 +1,388 @@
+//! The window: which reads follow an event closely, and how often any event is so followed.
+//!
+//! Two rings. *Targets* are what is to be predicted (reads), in order of arrival. *Sources* are
+//! the events that may predict (updates and reads); each opens a window over the targets that
+//! follow it, bounded in time and in events. A window is counted once, when it closes: then one
+//! source's own row is touched, and a target in it counts once however often it was read. Each
+//! arrival closes at most [`CLOSED_PER_EVENT`] windows, so an event costs the same whether 20 or
+//! 20,000 pairs are active.
+//!
+//! The rate expected by chance is counted, not modelled: when a target arrives, the windows
+//! that it enters for the first time are a difference of running counts.
+
+use std::time::Duration;
+
+use crate::pair::PairId;
+use crate::time::Timestamp;
+
+/// Which of a pair's two roles opened the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// The pair was updated (or accessed, in a recording without an `op` column).
+    Update,
+    /// The pair was read.
+    Read,
+}
+
+impl SourceKind {
+    /// Both, in the order of their indexes.
+    pub const ALL: [Self; 2] = [Self::Update, Self::Read];
+
+    /// 0 or 1.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// `update` or `read`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// Windows closed by one arrival, at most: more than are opened by it, so a backlog shrinks.
+pub const CLOSED_PER_EVENT: usize = 4;
+
+/// Open windows kept; past it the oldest closes early.
+const SOURCES: usize = 1 << 16;
+
+/// The bounds of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowConfig {
+    /// How long after its source a target still counts.
+    pub span: Duration,
+    /// How many of the following targets count.
+    pub events: usize,
+}
+
+/// Windows opened so far, by kind; wraps, only differences are used.
+type Opened = [u32; 2];
+
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    pair: PairId,
+    kind: SourceKind,
+    at: Timestamp,
+    /// Number of the first target that follows.
+    first_target: u64,
+}
+
+/// A target that follows a source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Follower {
+    /// The pair that was read.
+    pub pair: PairId,
+    /// The share of all windows of each kind that contain it, as of its arrival.
+    pub chance: [f32; 2],
+    /// When.
+    pub at: Timestamp,
+    /// Windows opened before it arrived.
+    opened: Opened,
+}
+
+/// What a pair must remember of its last time as a target.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LastTarget {
+    /// Windows opened before it, by kind.
+    opened: Opened,
+    /// Whether there was one.
+    seen: bool,
+}
+
+/// A closed window: the source and its distinct followers, nearest first.
+#[derive(Debug)]
+pub struct Closed<'a> {
+    /// The pair that opened it.
+    pub pair: PairId,
+    /// In which role.
+    pub kind: SourceKind,
+    /// When it was opened.
+    pub at: Timestamp,
+    /// Each partner once.
+    pub followers: &'a [Follower],
+}
+
+/// The two rings.
+#[derive(Debug)]
+pub struct Window {
+    config: WindowConfig,
+    sources: Box<[Source]>,
+    targets: Box<[Follower]>,
+    /// Numbers of the oldest open source, the next source and the next target.
+    oldest: u64,
+    next_source: u64,
+    next_target: u64,
+    /// The first source that is still inside the span, and the windows opened before it.
+    in_span: u64,
+    opened_before_span: Opened,
+    opened: Opened,
+    /// The distinct followers of the window being closed.
+    scratch: Vec<Follower>,
+}
+
+impl Window {
+    /// Empty rings: 32 bytes for each of 65,536 sources, 56 for each of at least 1,024 targets.
+    pub fn new(config: WindowConfig) -> Self {
+        let config = WindowConfig {
+            events: config.events.max(1),
+            ..config
+        };
+        let nobody = PairId {
+            slot: 0,
+            generation: 0,
+        };
+        let source = Source {
+            pair: nobody,
+            kind: SourceKind::Update,
+            at: Timestamp::ZERO,
+            first_target: 0,
+        };
+        let target = Follower {
+            pair: nobody,
+            chance: [0.0; 2],
+            at: Timestamp::ZERO,
+            opened: [0; 2],
+        };
+        let targets = (config.events * 8).max(1_024).next_power_of_two();
+        Self {
+            config,
+            sources: vec![source; SOURCES].into_boxed_slice(),
+            targets: vec![target; targets].into_boxed_slice(),
+            oldest: 0,
+            next_source: 0,
+            next_target: 0,
+            in_span: 0,
+            opened_before_span: [0; 2],
+            opened: [0; 2],
+            scratch: Vec::with_capacity(config.events),
+        }
+    }
+
+    /// Records a source. The caller then closes windows with [`Self::close_next`].
+    pub fn push_source(&mut self, pair: PairId, kind: SourceKind, at: Timestamp) {
+        if self.next_source - self.in_span >= SOURCES as u64 {
+            self.pass_span_start();
+        }
+        let slot = self.next_source as usize % SOURCES;
+        self.sources[slot] = Source {
+            pair,
+            kind,
+            at,
+            first_target: self.next_target,
+        };
+        self.next_source += 1;
+        self.opened[kind.index()] = self.opened[kind.index()].wrapping_add(1);
+    }
+
+    /// How many windows of each kind a target arriving at `at` enters for the first time, given
+    /// the pair's previous time as a target; updates that memory.
+    pub fn entered(&mut self, last: &mut LastTarget, at: Timestamp) -> [u32; 2] {
+        let start = at - self.config.span;
+        while self.in_span < self.next_source && self.source(self.in_span).at < start {
+            self.pass_span_start();
+        }
+        let by_events = self
+            .next_target
+            .checked_sub(self.config.events as u64)
+            .map(|number| self.target(number).opened);
+        let mut entered = [0; 2];
+        for kind in SourceKind::ALL {
+            let k = kind.index();
+            let open = |before: Opened| self.opened[k].wrapping_sub(before[k]);
+            let mut windows = open(self.opened_before_span);
+            if let Some(before) = by_events {
+                windows = windows.min(open(before));
+            }
+            if last.seen {
+                windows = windows.min(open(last.opened));
+            }
+            entered[k] = windows;
+        }
+        *last = LastTarget {
+            opened: self.opened,
+            seen: true,
+        };
+        entered
+    }
+
+    /// Records a target.
+    pub fn push_target(&mut self, pair: PairId, chance: [f32; 2], at: Timestamp) {
+        let mask = self.targets.len() - 1;
+        self.targets[self.next_target as usize & mask] = Follower {
+            pair,
+            chance,
+            at,
+            opened: self.opened,
+        };
+        self.next_target += 1;
+    }
+
+    /// Closes the oldest window if it is complete at `now`.
+    pub fn close_next(&mut self, now: Timestamp) -> Option<Closed<'_>> {
+        if self.oldest == self.next_source {
+            return None;
+        }
+        let source = *self.source(self.oldest);
+        let followed = self.next_target - source.first_target;
+        let complete = followed >= self.config.events as u64
+            || source.at + self.config.span < now
+            || self.next_source - self.oldest >= SOURCES as u64;
+        if !complete {
+            return None;
+        }
+        self.oldest += 1;
+        self.collect_followers(&source);
+        Some(Closed {
+            pair: source.pair,
+            kind: source.kind,
+            at: source.at,
+            followers: &self.scratch,
+        })
+    }
+
+    /// Windows not closed yet.
+    pub fn open(&self) -> usize {
+        (self.next_source - self.oldest) as usize
+    }
+
+    /// Bytes of both rings.
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.sources) + size_of_val(&*self.targets)
+    }
+
+    fn collect_followers(&mut self, source: &Source) {
+        self.scratch.clear();
+        let oldest_kept = self.next_target.saturating_sub(self.targets.len() as u64);
+        let first = source.first_target.max(oldest_kept);
+        let last = (source.first_target + self.config.events as u64).min(self.next_target);
+        let end = source.at + self.config.span;
+        for number in first..last {
+            let target = *self.target(number);
+            if target.at > end {
+                break;
+            }
+            // A read that follows a read of the same key finds it in L1 already.
+            let own = source.kind == SourceKind::Read && target.pair == source.pair;
+            if !own && !self.scratch.iter().any(|seen| seen.pair == target.pair) {
+                self.scratch.push(target);
+            }
+        }
+    }
+
+    fn pass_span_start(&mut self) {
+        let kind = self.source(self.in_span).kind.index();
+        self.opened_before_span[kind] = self.opened_before_span[kind].wrapping_add(1);
+        self.in_span += 1;
+    }
+
+    fn source(&self, number: u64) -> &Source {
+        &self.sources[number as usize % SOURCES]
+    }
+
+    fn target(&self, number: u64) -> &Follower {
+        &self.targets[number as usize & (self.targets.len() - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(slot: u32) -> PairId {
+        PairId {
+            slot,
+            generation: 0,
+        }
+    }
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    fn window(events: usize) -> Window {
+        Window::new(WindowConfig {
+            span: Duration::from_secs(1),
+            events,
+        })
+    }
+
+    fn read(window: &mut Window, slot: u32, ms: u64) -> [u32; 2] {
+        let entered = window.entered(&mut LastTarget::default(), at(ms));
+        window.push_target(pair(slot), [0.0; 2], at(ms));
+        entered
+    }
+
+    fn followers(window: &mut Window, now_ms: u64) -> Option<Vec<u32>> {
+        let closed = window.close_next(at(now_ms))?;
+        Some(closed.followers.iter().map(|f| f.pair.slot).collect())
+    }
+
+    #[test]
+    fn a_window_holds_each_follower_once_and_closes_by_time() {
+        let mut w = window(20);
+        w.push_source(pair(1), SourceKind::Update, at(0));
+        for (slot, ms) in [(2, 3), (3, 3), (2, 4), (1, 5)] {
+            read(&mut w, slot, ms);
+        }
+        read(&mut w, 9, 1_001);
+        assert_eq!(followers(&mut w, 1_000), None, "still open at its bound");
+        assert_eq!(
+            followers(&mut w, 1_001),
+            Some(vec![2, 3, 1]),
+            "its own read counts"
+        );
+        assert_eq!(followers(&mut w, 1_001), None);
+    }
+
+    #[test]
+    fn a_window_closes_after_its_number_of_targets_and_takes_no_more() {
+        let mut w = window(3);
+        w.push_source(pair(1), SourceKind::Read, at(0));
+        for slot in [2, 1, 3, 4, 5] {
+            read(&mut w, slot, 1);
+        }
+        assert_eq!(
+            followers(&mut w, 1),
+            Some(vec![2, 3]),
+            "own read skipped, fourth too far"
+        );
+    }
+
+    #[test]
+    fn a_target_enters_the_open_windows_it_has_not_entered_before() {
+        let mut w = window(2);
+        let mut last = LastTarget::default();
+        w.push_source(pair(1), SourceKind::Update, at(0));
+        w.push_source(pair(2), SourceKind::Read, at(1));
+        assert_eq!(w.entered(&mut last, at(2)), [1, 1]);
+        w.push_target(pair(3), [0.0; 2], at(2));
+        assert_eq!(
+            w.entered(&mut last, at(3)),
+            [0, 0],
+            "again within the same windows"
+        );
+        w.push_target(pair(3), [0.0; 2], at(3));
+        // Both windows have their two targets now; only this one is open:
+        w.push_source(pair(1), SourceKind::Update, at(4));
+        assert_eq!(read(&mut w, 4, 5), [1, 0]);
+        // and by time none is:
+        assert_eq!(read(&mut w, 5, 2_000), [0, 0]);
+    }
+
+    #[test]
+    fn a_flood_of_sources_closes_the_oldest_early_and_stays_bounded() {
+        let mut w = window(20);
+        let mut closed = 0;
+        for n in 0..200_000_u32 {
+            w.push_source(pair(n), SourceKind::Update, at(0));
+            for _ in 0..CLOSED_PER_EVENT {
+                closed += u32::from(w.close_next(at(0)).is_some());
+            }
+            assert!(w.open() < SOURCES);
+        }
+        assert!(closed > 200_000 - SOURCES as u32);
+        assert!(read(&mut w, 1, 0)[0] as usize <= SOURCES);
+    }
+}

@@ -1,0 +1,252 @@
+//! A source's row: its partners and how often each followed.
+
+use std::time::Duration;
+
+use crate::co_occurrence::Closed;
+use crate::decay::Instant;
+use crate::pair::PairId;
+use crate::score::Counts;
+use crate::time::Timestamp;
+
+/// What the model says of one partner of a pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Association {
+    /// The partner.
+    pub pair: PairId,
+    /// Strength times evidence, in [0, 1], corrected for chance.
+    pub score: f32,
+    /// P(the partner is read within the window | the source's event), in [0, 1].
+    pub probability: f32,
+    /// How many times likelier than by chance.
+    pub lift: f32,
+    /// Windows in which it followed, decayed.
+    pub support: f32,
+    /// Mean time from the source's event to the read.
+    pub lag: Duration,
+    /// When the partner was last updated or read.
+    pub last_seen: Timestamp,
+}
+
+/// What is known of a pair as a target of anybody.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AsTarget {
+    /// Windows of the source's kind that contain it, and how many windows there are.
+    pub entered: f32,
+    /// All windows of that kind.
+    pub windows: f32,
+    /// The share of moments that are followed by a read of it within the window's span.
+    pub of_time: f32,
+    /// When it was last updated or read.
+    pub last_seen: Timestamp,
+}
+
+impl AsTarget {
+    /// The rate to expect by chance for a source with `windows` windows, `support` of them
+    /// with this target.
+    ///
+    /// Two answers, each with a blind spot, and the smaller holds: how often *other* sources'
+    /// windows contain the target (blind when one group is the whole stream), and how often a
+    /// random moment is followed by it (blind to bursts, in which everything happens at
+    /// once). For independent processes both are the truth. Laplace's rule in both: what was
+    /// never seen is not impossible.
+    fn chance(&self, support: f32, windows: f32) -> f32 {
+        let others = (self.windows - windows).max(0.0);
+        let with_others = (self.entered - support).clamp(0.0, others);
+        let of_windows = (with_others + 1.0) / (others + 2.0);
+        of_windows.min(self.of_time)
+    }
+}
+
+/// One slot of a row; 24 bytes.
+#[derive(Debug, Clone, Copy)]
+struct Partner {
+    pair: PairId,
+    /// Windows in which it followed, in the weights of the row's epoch.
+    count: f32,
+    /// Share of all windows that contain it, as of the last time it followed.
+    chance: f32,
+    /// Mean lag in milliseconds.
+    lag_ms: f32,
+}
+
+/// The partners of one pair in one role, at most `max_partners`.
+#[derive(Debug, Default)]
+pub struct Row {
+    partners: Vec<Partner>,
+    /// Windows closed, in the weights of `epoch`.
+    windows: f32,
+    epoch: u32,
+}
+
+impl Row {
+    /// Counts one closed window.
+    ///
+    /// A follower that has no slot competes with the partner of the smallest *excess* over
+    /// chance (count − windows · chance): globally busy pairs, whose company means nothing, go
+    /// first. It wins with probability e/(e + v) of the two excesses, so that one newcomer does
+    /// not evict a proven partner but a persistent one gets in (randomised admission: Ben Basat,
+    /// Einziger, Friedman & Kassner, INFOCOM 2017). `random` yields uniform numbers in [0, 1).
+    pub fn count(
+        &mut self,
+        closed: &Closed<'_>,
+        now: Instant,
+        max_partners: usize,
+        is_live: impl Fn(PairId) -> bool,
+        mut random: impl FnMut() -> f32,
+    ) {
+        self.age(now);
+        self.windows += now.weight();
+        let kind = closed.kind.index();
+        for follower in closed.followers {
+            let chance = follower.chance[kind];
+            let lag_ms = follower.at.since(closed.at).as_micros() as f32 / 1_000.0;
+            let found = self.partners.iter_mut().find(|p| p.pair == follower.pair);
+            if let Some(partner) = found {
+                partner.count += now.weight();
+                partner.chance = chance;
+                let share = now.weight() / partner.count;
+                partner.lag_ms += (lag_ms - partner.lag_ms) * share;
+                continue;
+            }
+            let newcomer = Partner {
+                pair: follower.pair,
+                count: now.weight(),
+                chance,
+                lag_ms,
+            };
+            if self.partners.len() < max_partners {
+                self.partners.push(newcomer);
+                continue;
+            }
+            let windows = self.windows;
+            let excess = |p: &Partner| {
+                if is_live(p.pair) {
+                    (p.count - windows * p.chance).max(0.0)
+                } else {
+                    -1.0
+                }
+            };
+            let weakest = self
+                .partners
+                .iter_mut()
+                .map(|p| (excess(p), p))
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((held, victim)) = weakest else {
+                return;
+            };
+            let gain = now.weight() * (1.0 - chance);
+            if held <= 0.0 || random() * (gain + held) < gain {
+                *victim = newcomer;
+            }
+        }
+    }
+
+    /// Appends the live partners that are more frequent than by chance, in no order.
+    pub fn associations(
+        &self,
+        now: Instant,
+        as_target: impl Fn(PairId) -> Option<AsTarget>,
+        out: &mut Vec<Association>,
+    ) {
+        let scale = now.read(self.epoch);
+        let windows = self.windows * scale;
+        for partner in &self.partners {
+            let Some(target) = as_target(partner.pair) else {
+                continue;
+            };
+            let support = partner.count * scale;
+            let counts = Counts {
+                support,
+                windows,
+                chance: target.chance(support, windows),
+            };
+            let score = counts.score();
+            if score <= 0.0 {
+                continue;
+            }
+            let last_seen = target.last_seen;
+            out.push(Association {
+                pair: partner.pair,
+                score,
+                probability: counts.probability().min(1.0),
+                lift: counts.lift(),
+                support: counts.support,
+                lag: Duration::from_micros((partner.lag_ms * 1_000.0) as u64),
+                last_seen,
+            });
+        }
+    }
+
+    /// Partners held, dead ones included until their slots are needed.
+    pub fn len(&self) -> usize {
+        self.partners.len()
+    }
+
+    /// Whether nothing has been counted.
+    pub fn is_empty(&self) -> bool {
+        self.partners.is_empty()
+    }
+
+    /// Windows counted, as of `now`.
+    pub fn windows(&self, now: Instant) -> f32 {
+        self.windows * now.read(self.epoch)
+    }
+
+    /// Heap bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.partners.capacity() * size_of::<Partner>()
+    }
+
+    /// The live partners with their raw parts, for a snapshot: `(pair, support, chance, lag ms)`.
+    pub fn parts(&self, now: Instant) -> impl Iterator<Item = (PairId, f32, f32, f32)> {
+        let scale = now.read(self.epoch);
+        self.partners
+            .iter()
+            .map(move |p| (p.pair, p.count * scale, p.chance, p.lag_ms))
+    }
+
+    /// Adds what a snapshot says to what is known: counts add up, as of `now`.
+    pub fn merge(
+        &mut self,
+        windows: f32,
+        parts: impl Iterator<Item = (PairId, f32, f32, f32)>,
+        now: Instant,
+        max_partners: usize,
+    ) {
+        self.age(now);
+        self.windows += windows * now.weight();
+        for (pair, support, chance, lag_ms) in parts {
+            let count = support * now.weight();
+            match self.partners.iter_mut().find(|p| p.pair == pair) {
+                Some(known) => {
+                    let share = count / (known.count + count).max(f32::MIN_POSITIVE);
+                    known.lag_ms += (lag_ms - known.lag_ms) * share;
+                    known.count += count;
+                    known.chance = chance;
+                }
+                None => self.partners.push(Partner {
+                    pair,
+                    count,
+                    chance,
+                    lag_ms,
+                }),
+            }
+        }
+        self.partners.sort_by(|a, b| b.count.total_cmp(&a.count));
+        self.partners.truncate(max_partners);
+    }
+
+    fn age(&mut self, now: Instant) {
+        let scale = now.rescale(self.epoch);
+        self.epoch = now.epoch();
+        if scale == 1.0 {
+            return;
+        }
+        self.windows *= scale;
+        for partner in &mut self.partners {
+            partner.count *= scale;
+        }
+        // A partner of which less than a hundredth of an event is left says nothing.
+        self.partners.retain(|p| p.count > 0.01);
+    }
+}

@@ -1,0 +1,390 @@
+//! The model: which reads follow an event, learned from the live stream.
+//!
+//! Per event it touches the event's own pair, the two rings of [`Window`] and the rows of at
+//! most four sources whose windows close: O(1), whatever the number of pairs. Memory is bounded
+//! by `max_pairs` × (two rows of `max_partners` × 24 bytes + about 200 bytes).
+
+use std::time::Duration;
+
+use crate::co_occurrence::{CLOSED_PER_EVENT, LastTarget, SourceKind, Window, WindowConfig};
+use crate::correlation::{AsTarget, Association, Row};
+use crate::decay::{Decay, Decayed, Instant};
+use crate::event::{Event, Op};
+use crate::key::Key;
+use crate::pair::{Interned, PairId, PairTable};
+use crate::time::Timestamp;
+
+/// The model's bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelConfig {
+    /// How far apart cause and effect may lie, in time and in reads.
+    pub window: WindowConfig,
+    /// After which half of a count is forgotten.
+    pub half_life: Duration,
+    /// Pairs tracked.
+    pub max_pairs: usize,
+    /// Partners kept for each pair in each role.
+    pub max_partners: usize,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            window: WindowConfig {
+                span: Duration::from_secs(1),
+                events: 20,
+            },
+            half_life: Duration::from_secs(600),
+            max_pairs: 10_000,
+            max_partners: 32,
+        }
+    }
+}
+
+/// Why an event is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The event's clock is ahead of ours.
+    #[error(
+        "timestamp lies {ahead:?} in the future, at most {:?} are allowed",
+        MAX_AHEAD
+    )]
+    TooFarAhead {
+        /// By how much.
+        ahead: Duration,
+    },
+    /// The event is old news.
+    #[error("timestamp is {age:?} old, at most {:?} are allowed", MAX_AGE)]
+    TooOld {
+        /// How old.
+        age: Duration,
+    },
+}
+
+/// How far an event's time may lie in the future.
+pub const MAX_AHEAD: Duration = Duration::from_secs(60);
+/// How old an event may be.
+pub const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// Checks an event's time against the clock.
+pub fn check_time(at: Timestamp, now: Timestamp) -> Result<(), Refused> {
+    let (ahead, age) = (at.since(now), now.since(at));
+    if ahead > MAX_AHEAD {
+        return Err(Refused::TooFarAhead { ahead });
+    }
+    if age > MAX_AGE {
+        return Err(Refused::TooOld { age });
+    }
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct PairState {
+    last_target: LastTarget,
+    last_seen: Timestamp,
+    /// When it was last a target.
+    last_entered: Timestamp,
+    /// Seconds that lay within a window's span before one of its reads.
+    covered: Decayed,
+    /// Windows of each kind that this pair entered as a target.
+    entered: [Decayed; 2],
+    rows: [Row; 2],
+}
+
+/// The model.
+#[derive(Debug)]
+pub struct Model {
+    config: ModelConfig,
+    decay: Decay,
+    pairs: PairTable,
+    states: Vec<PairState>,
+    window: Window,
+    /// Sources seen, by kind: the denominator of chance.
+    sources: [Decayed; 2],
+    /// Seconds of stream seen: the denominator of coverage.
+    elapsed: Decayed,
+    /// Latest time seen; late events are taken as of now.
+    clock: Timestamp,
+    /// The moment of `clock`, kept because events share milliseconds.
+    moment: Instant,
+    reads_seen: bool,
+    random: u64,
+    last_closed: Timestamp,
+    row_bytes: usize,
+    late: u64,
+}
+
+impl Model {
+    /// An empty model.
+    pub fn new(config: ModelConfig) -> Self {
+        let decay = Decay::new(config.half_life);
+        Self {
+            config,
+            decay,
+            pairs: PairTable::new(config.max_pairs),
+            states: Vec::new(),
+            window: Window::new(config.window),
+            sources: [Decayed::default(); 2],
+            elapsed: Decayed::default(),
+            clock: Timestamp::ZERO,
+            moment: decay.at(Timestamp::ZERO),
+            reads_seen: false,
+            random: 0x9e37_79b9_7f4a_7c15,
+            last_closed: Timestamp::ZERO,
+            row_bytes: 0,
+            late: 0,
+        }
+    }
+
+    /// The bounds in force.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Learns one event and says which pair, in which role, may now be warmed for. Events with
+    /// a time before the latest one are taken as of the latest (`late` counts those that were
+    /// late by more than a window); an event ahead of `now` as of `now`.
+    pub fn observe(&mut self, event: &Event, now: Timestamp) -> (PairId, SourceKind) {
+        let at = event.at.min(now);
+        if at + self.config.window.span < self.clock {
+            self.late += 1;
+        }
+        self.set_clock(at);
+        for _ in 0..CLOSED_PER_EVENT {
+            if !self.close_one() {
+                break;
+            }
+        }
+        let id = self.intern(&event.key);
+        self.states[id.index()].last_seen = self.clock;
+        if event.op.reads() && !self.reads_seen {
+            // Until now updates stood in for reads; what they taught is another question's answer.
+            self.reads_seen = true;
+            self.forget_rows();
+        }
+        if event.op.reads() || !self.reads_seen {
+            self.enter(id);
+        }
+        let kind = if event.op == Op::Read {
+            SourceKind::Read
+        } else {
+            SourceKind::Update
+        };
+        self.sources[kind.index()].add(1.0, self.moment);
+        self.window.push_source(id, kind, self.clock);
+        (id, kind)
+    }
+
+    /// Closes the windows that time has completed, at most `limit` of them; how many.
+    pub fn advance(&mut self, now: Timestamp, limit: usize) -> usize {
+        self.set_clock(now);
+        (0..limit).take_while(|_| self.close_one()).count()
+    }
+
+    /// The id of `key`, if tracked.
+    pub fn id(&self, key: &Key) -> Option<PairId> {
+        self.pairs.get(key)
+    }
+
+    /// The key of `id`, if still tracked.
+    pub fn key(&self, id: PairId) -> Option<&Key> {
+        self.pairs.key(id)
+    }
+
+    /// Appends what is known to be read after `kind` of `id`, in no order.
+    pub fn associations(
+        &self,
+        id: PairId,
+        kind: SourceKind,
+        now: Timestamp,
+        out: &mut Vec<Association>,
+    ) {
+        if !self.pairs.is_live(id) {
+            return;
+        }
+        let row = &self.states[id.index()].rows[kind.index()];
+        let moment = if now <= self.clock {
+            self.moment
+        } else {
+            self.decay.at(now)
+        };
+        let windows = self.sources[kind.index()].get(moment);
+        let span = self.config.window.span.as_secs_f32();
+        let elapsed = self.elapsed.get(moment) + span;
+        let as_target = |pair: PairId| {
+            let state = self
+                .pairs
+                .is_live(pair)
+                .then(|| &self.states[pair.index()])?;
+            Some(AsTarget {
+                entered: state.entered[kind.index()].get(moment),
+                windows,
+                of_time: (state.covered.get(moment) + span) / elapsed,
+                last_seen: state.last_seen,
+            })
+        };
+        row.associations(moment, as_target, out);
+    }
+
+    /// Whether anything is known to follow `kind` of `id`; O(1), for the hot path.
+    pub fn has_associations(&self, id: PairId, kind: SourceKind) -> bool {
+        !self.states[id.index()].rows[kind.index()].is_empty()
+    }
+
+    /// Pairs tracked.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether no pair is tracked.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// Every tracked key with its id.
+    pub fn pairs(&self) -> impl Iterator<Item = (PairId, &Key)> {
+        self.pairs.iter()
+    }
+
+    /// When a window was last counted: the freshness of what the model says.
+    pub fn last_closed(&self) -> Timestamp {
+        self.last_closed
+    }
+
+    /// Events that came more than a window late.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Heap bytes of all of it.
+    pub fn memory_bytes(&self) -> usize {
+        self.pairs.memory_bytes()
+            + self.states.capacity() * size_of::<PairState>()
+            + self.window.memory_bytes()
+            + self.row_bytes
+    }
+
+    /// A row's parts, for a snapshot: its windows and partners as of `now`.
+    pub(crate) fn row(&self, id: PairId, kind: SourceKind) -> &Row {
+        &self.states[id.index()].rows[kind.index()]
+    }
+
+    pub(crate) fn moment(&self, now: Timestamp) -> Instant {
+        self.decay.at(now.max(self.clock))
+    }
+
+    pub(crate) fn totals(&self, now: Instant) -> [f32; 2] {
+        self.sources.map(|count| count.get(now))
+    }
+
+    pub(crate) fn add_totals(&mut self, totals: [f32; 2], now: Instant) {
+        for (held, more) in self.sources.iter_mut().zip(totals) {
+            held.add(more, now);
+        }
+        self.reads_seen = true;
+    }
+
+    pub(crate) fn entered(&self, id: PairId, now: Instant) -> [f32; 2] {
+        self.states[id.index()].entered.map(|count| count.get(now))
+    }
+
+    pub(crate) fn add_entered(&mut self, id: PairId, entered: [f32; 2], now: Instant) {
+        for (held, more) in self.states[id.index()].entered.iter_mut().zip(entered) {
+            held.add(more, now);
+        }
+    }
+
+    pub(crate) fn row_mut(&mut self, id: PairId, kind: SourceKind) -> &mut Row {
+        &mut self.states[id.index()].rows[kind.index()]
+    }
+
+    pub(crate) fn count_row_bytes(&mut self) {
+        let rows = self.states.iter().flat_map(|state| &state.rows);
+        self.row_bytes = rows.map(Row::memory_bytes).sum();
+    }
+
+    pub(crate) fn intern(&mut self, key: &Key) -> PairId {
+        let interned = self.pairs.intern(key);
+        match interned {
+            Interned::Known(_) => {}
+            Interned::New(_) => self.states.push(PairState::default()),
+            Interned::Replaced(id) => {
+                let gone = std::mem::take(&mut self.states[id.index()]);
+                self.row_bytes -= gone.rows.iter().map(Row::memory_bytes).sum::<usize>();
+            }
+        }
+        interned.id()
+    }
+
+    /// The pair arrives as a target: its chance is counted, then it joins the ring.
+    fn enter(&mut self, id: PairId) {
+        let state = &mut self.states[id.index()];
+        let entered = self.window.entered(&mut state.last_target, self.clock);
+        let span = self.config.window.span;
+        let gap = self.clock.since(state.last_entered).min(span);
+        state.covered.add(gap.as_secs_f32(), self.moment);
+        state.last_entered = self.clock;
+        let mut chance = [0.0; 2];
+        for kind in SourceKind::ALL {
+            let k = kind.index();
+            state.entered[k].add(entered[k] as f32, self.moment);
+            // Laplace's rule: a pair never seen before is not impossible.
+            let seen = state.entered[k].get(self.moment) + 1.0;
+            let windows = self.sources[k].get(self.moment) + 2.0;
+            chance[k] = (seen / windows).min(1.0);
+        }
+        self.window.push_target(id, chance, self.clock);
+    }
+
+    fn close_one(&mut self) -> bool {
+        let Some(closed) = self.window.close_next(self.clock) else {
+            return false;
+        };
+        self.last_closed = self.clock;
+        if !self.pairs.is_live(closed.pair) {
+            return true;
+        }
+        let pairs = &self.pairs;
+        let random = &mut self.random;
+        let row = &mut self.states[closed.pair.index()].rows[closed.kind.index()];
+        let before = row.memory_bytes();
+        row.count(
+            &closed,
+            self.moment,
+            self.config.max_partners,
+            |pair| pairs.is_live(pair),
+            || next_unit(random),
+        );
+        self.row_bytes += row.memory_bytes() - before;
+        true
+    }
+
+    fn set_clock(&mut self, at: Timestamp) {
+        if at > self.clock {
+            let passed = at.since(self.clock);
+            self.moment = self.decay.at(at);
+            if self.clock != Timestamp::ZERO {
+                self.elapsed.add(passed.as_secs_f32(), self.moment);
+            }
+            self.clock = at;
+        }
+    }
+
+    fn forget_rows(&mut self) {
+        for state in &mut self.states {
+            state.rows = Default::default();
+            state.entered = [Decayed::default(); 2];
+            state.covered = Decayed::default();
+        }
+        self.row_bytes = 0;
+    }
+}
+
+/// The next of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014) as a number in [0, 1).
+fn next_unit(state: &mut u64) -> f32 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
+}
