@@ -1,2 +1,62 @@
-//! xtask
-fn main(){}
+//! `cargo xtask`: the development tasks of this repository.
+//!
+//! One file per command; this one only names them.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod ci;
+mod clock;
+mod command;
+mod generated;
+mod layers;
+mod setup;
+mod steps;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use workspace::Workspace;
+
+/// Development tasks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that CI runs, cheap first; stops at the first failure
+    Ci,
+    /// Installs the distribution packages that the tests need, or names them
+    Setup,
+    /// Checks the layers, the files and the links of the repository
+    Tidy,
+    /// Compares the generated files with their generators' output
+    Generated,
+    /// Measures, and writes the figures into docs/benchmarks.md
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let workspace = Workspace::locate();
+    let result = match Arguments::parse().task {
+        Task::Ci => ci::run(&workspace),
+        Task::Setup => setup::run(),
+        Task::Tidy => tidy::run(&workspace),
+        Task::Generated => generated::run(&workspace),
+        Task::Bench(bench) => bench::run(&workspace, bench),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

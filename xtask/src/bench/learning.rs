@@ -1,0 +1,188 @@
+//! What learning costs per event, in instructions: a figure that a noisy machine can't blur.
+//!
+//! The example `learning_cost` of the domain learns `EVENTS` events over a number of active pairs.
+//! It runs twice under callgrind, with different numbers of events; the difference of the two
+//! instruction counts over the difference of the events leaves start-up and warm-up out.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::markers;
+use crate::command::{captured, on_path};
+use crate::workspace::Workspace;
+
+const PAGE: &str = "docs/benchmarks.md";
+const ACTIVE_PAIRS: [u64; 4] = [10, 100, 1_000, 10_000];
+/// The shorter and the longer run: by the end of the first every pair was seen at least ten times.
+const EVENTS: [u64; 2] = [100_000, 200_000];
+
+/// One row of the table.
+struct Cost {
+    active_pairs: u64,
+    /// Instructions of the two runs.
+    instructions: [u64; 2],
+}
+
+impl Cost {
+    fn per_event(&self) -> f64 {
+        let [short, long] = self.instructions;
+        (long as f64 - short as f64) / (EVENTS[1] - EVENTS[0]) as f64
+    }
+}
+
+/// Measures, prints the table and writes it into the page.
+pub(super) fn run(workspace: &Workspace) -> Result<()> {
+    if on_path("valgrind").is_none() {
+        bail!("valgrind is not installed; run: cargo xtask setup");
+    }
+    let program = build(workspace)?;
+    let mut costs = Vec::new();
+    for active_pairs in ACTIVE_PAIRS {
+        let mut instructions = [0; 2];
+        for (count, events) in instructions.iter_mut().zip(EVENTS) {
+            *count = measure(workspace, &program, active_pairs, events)?;
+        }
+        costs.push(Cost {
+            active_pairs,
+            instructions,
+        });
+        eprintln!("{active_pairs} active pairs: measured");
+    }
+    let table = table(&costs, &versions(workspace)?);
+    println!("{table}");
+    let page = workspace.path(PAGE);
+    let text = std::fs::read_to_string(&page).with_context(|| format!("reading {PAGE}"))?;
+    let text = markers::replaced(&text, "learning", &table).with_context(|| PAGE.to_owned())?;
+    std::fs::write(&page, text).with_context(|| format!("writing {PAGE}"))
+}
+
+/// Builds the example and returns where it lies.
+fn build(workspace: &Workspace) -> Result<String> {
+    let mut cargo = workspace.cargo(&[
+        "build",
+        "--release",
+        "--package=forewarm-domain",
+        "--example=learning_cost",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let output = captured(&mut cargo)?;
+    executable(&String::from_utf8_lossy(&output.stdout), "learning_cost")
+        .context("cargo built no example learning_cost")
+}
+
+/// The program of the target `name` among cargo's messages.
+fn executable(messages: &str, name: &str) -> Option<String> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(str::to_owned))
+}
+
+fn measure(workspace: &Workspace, program: &str, active_pairs: u64, events: u64) -> Result<u64> {
+    let (active_pairs, events) = (active_pairs.to_string(), events.to_string());
+    let mut valgrind = workspace.command(
+        "valgrind",
+        &[
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            program,
+            &active_pairs,
+            &events,
+        ],
+    );
+    let output = captured(&mut valgrind)?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    collected(&report).with_context(|| format!("callgrind reported no count: {report}"))
+}
+
+/// The number in callgrind's line `==PID== Collected : NUMBER`.
+fn collected(report: &str) -> Option<u64> {
+    report.lines().find_map(|line| {
+        let (_, number) = line.split_once("Collected : ")?;
+        number.split_whitespace().next()?.parse().ok()
+    })
+}
+
+/// `rustc 1.x.y`, `valgrind-3.x.y`: what the count depends on.
+fn versions(workspace: &Workspace) -> Result<String> {
+    let rustc = captured(&mut workspace.command("rustc", &["--version"]))?;
+    let valgrind = captured(&mut workspace.command("valgrind", &["--version"]))?;
+    let rustc = String::from_utf8_lossy(&rustc.stdout);
+    let rustc = rustc.split(" (").next().unwrap_or_default().trim();
+    Ok(format!(
+        "{rustc}, {}",
+        String::from_utf8_lossy(&valgrind.stdout).trim()
+    ))
+}
+
+fn table(costs: &[Cost], versions: &str) -> String {
+    let base = costs.first().map_or(f64::NAN, Cost::per_event);
+    let mut text =
+        String::from("| active pairs | instructions per event | against the first row |\n");
+    text += "|---:|---:|---:|\n";
+    for cost in costs {
+        let per_event = cost.per_event();
+        writeln!(
+            text,
+            "| {} | {per_event:.0} | {:.2} × |",
+            cost.active_pairs,
+            per_event / base
+        )
+        .expect("a String takes every write");
+    }
+    let [short, long] = EVENTS;
+    text + &format!("\nFrom runs of {short} and {long} events; {versions}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_is_read_from_callgrinds_report() {
+        let report = "==7== Callgrind, a call-graph generating cache profiler\n\
+                      ==7== \n==7== Events    : Ir\n==7== Collected : 13472210\n==7== \n";
+        assert_eq!(collected(report), Some(13_472_210));
+        assert_eq!(collected("==7== Events    : Ir\n"), None);
+    }
+
+    #[test]
+    fn start_up_is_not_part_of_the_cost() {
+        let start_up = 5_000_000;
+        let instructions = EVENTS.map(|events| start_up + 700 * events);
+        let cost = Cost {
+            active_pairs: 10,
+            instructions,
+        };
+        assert!((cost.per_event() - 700.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_number_of_pairs_and_the_growth() {
+        let cost = |active_pairs, each: u64| {
+            let instructions = EVENTS.map(|events| each * events);
+            Cost {
+                active_pairs,
+                instructions,
+            }
+        };
+        let text = table(&[cost(10, 800), cost(100, 1_000)], "rustc 1, valgrind 3");
+        assert!(
+            text.contains("| 10 | 800 | 1.00 × |\n| 100 | 1000 | 1.25 × |\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("rustc 1, valgrind 3."), "{text}");
+    }
+
+    #[test]
+    fn the_example_is_found_among_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/a"}
+{"reason":"compiler-artifact","target":{"name":"learning_cost"},"executable":"/b"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "learning_cost").as_deref(), Some("/b"));
+        assert_eq!(executable(messages, "third"), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask ci`: everything that CI runs, cheap first.
+//!
+//! Clippy, check and rustdoc share the dependencies' metadata; the tests build their code once,
+//! in the `dev` profile. Nothing is built in `release`.
+
+use anyhow::Result;
+
+use crate::command::on_path;
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+use crate::{generated, layers, setup, tidy};
+
+/// Runs every step and prints its time; stops at the first failure.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let mut steps = Steps::new();
+    let cargo = |arguments: &[&str]| workspace.cargo(arguments);
+
+    steps.run("setup", "cargo xtask setup", setup::run)?;
+    steps.run("tidy", "cargo xtask tidy", || tidy::run(workspace))?;
+    steps.command("format", cargo(&["fmt", "--all", "--check"]))?;
+    if on_path("cargo-deny").is_some() {
+        steps.command("deny", cargo(&["deny", "--locked", "check"]))?;
+    } else {
+        steps.skip(
+            "deny",
+            "cargo-deny is not installed (licences, advisories, duplicates)",
+        );
+    }
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    steps.command("clippy", cargo(&clippy))?;
+    let mut rustdoc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    rustdoc.env("RUSTDOCFLAGS", "-D warnings");
+    steps.command("rustdoc", rustdoc)?;
+    for member in layers::members() {
+        steps.command("crate alone", cargo(&["check", "-p", member, "--locked"]))?;
+    }
+    steps.run("generated files", "cargo xtask generated", || {
+        generated::run(workspace)
+    })?;
+    let mut tests = cargo(&["test", "--workspace", "--locked"]);
+    tests.env("CI", "true");
+    steps.command("tests", tests)?;
+
+    println!("{}", steps.summary());
+    Ok(())
+}
