@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 
 use crate::clock::Stopwatch;
 use crate::command;
@@ -37,9 +37,9 @@ impl Steps {
     ) -> Result<()> {
         println!("\n==> {name}: {rerun}");
         let watch = Stopwatch::start();
-        step().with_context(|| {
-            format!(
-                "{name} failed after {}; to repeat: {rerun}",
+        step().map_err(|error| {
+            anyhow!(
+                "{name} failed after {}: {error:#}\nto repeat: {rerun}",
                 seconds(watch.elapsed())
             )
         })?;
