@@ -40,7 +40,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     steps.command("rustdoc", rustdoc)?;
     for member in layers::members() {
-        steps.command("crate alone", cargo(&["check", "-p", member, "--locked"]))?;
+        let check = cargo(&["check", "-p", member, "--locked"]);
+        steps.command(&format!("{member} alone"), check)?;
     }
     steps.run("generated files", "cargo xtask generated", || {
         generated::run(workspace)

@@ -15,7 +15,7 @@ pub(crate) struct Steps {
 }
 
 struct Done {
-    name: &'static str,
+    name: String,
     /// `None`: skipped.
     took: Option<Duration>,
 }
@@ -31,7 +31,7 @@ impl Steps {
     /// Runs a step of our own; `rerun` is the command that repeats it alone.
     pub(crate) fn run(
         &mut self,
-        name: &'static str,
+        name: &str,
         rerun: &str,
         step: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
@@ -46,22 +46,25 @@ impl Steps {
         let took = watch.elapsed();
         println!("<== {name}: {}", seconds(took));
         self.done.push(Done {
-            name,
+            name: name.to_owned(),
             took: Some(took),
         });
         Ok(())
     }
 
     /// Runs another program as a step.
-    pub(crate) fn command(&mut self, name: &'static str, mut command: Command) -> Result<()> {
+    pub(crate) fn command(&mut self, name: &str, mut command: Command) -> Result<()> {
         let rerun = command::shown(&command);
         self.run(name, &rerun, || command::run(&mut command))
     }
 
     /// Leaves a step out, loudly.
-    pub(crate) fn skip(&mut self, name: &'static str, reason: &str) {
+    pub(crate) fn skip(&mut self, name: &str, reason: &str) {
         println!("\n==> {name}: SKIPPED, NOT CHECKED: {reason}");
-        self.done.push(Done { name, took: None });
+        self.done.push(Done {
+            name: name.to_owned(),
+            took: None,
+        });
     }
 
     /// One line a step, then the total.
@@ -69,7 +72,7 @@ impl Steps {
         let mut text = String::from("\n");
         for step in &self.done {
             let took = step.took.map_or_else(|| "SKIPPED".to_owned(), seconds);
-            text += &format!("{:<16} {took:>10}\n", step.name);
+            text += &format!("{:<32} {took:>10}\n", step.name);
         }
         let skipped = self.done.iter().filter(|step| step.took.is_none()).count();
         let passed = self.done.len() - skipped;
