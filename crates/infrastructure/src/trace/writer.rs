@@ -1,0 +1,216 @@
+//! Writing a recording.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use forewarm_domain::{Op, Timestamp, Version};
+
+use super::error::TraceError;
+
+/// How keys are named in a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Columns `chain` and `pair`.
+    Pairs,
+    /// Column `key`: exact bytes, whatever the template.
+    Keys,
+}
+
+/// The columns beside time, name and op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceColumns {
+    /// How keys are named.
+    pub naming: Naming,
+    /// Whether there is a column `version`.
+    pub version: bool,
+    /// Whether there is a column `value`.
+    pub value: bool,
+}
+
+/// One line to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceLine<'a> {
+    /// When; written in whole milliseconds.
+    pub at: Timestamp,
+    /// The chain; ignored where keys are named by their bytes.
+    pub chain: &'a str,
+    /// The pair's address, or the key's bytes.
+    pub name: &'a [u8],
+    /// What happened; [`Op::Access`] leaves its field empty.
+    pub op: Op,
+    /// Written if there is a column for it.
+    pub version: Option<Version>,
+    /// Written if there is a column for it.
+    pub value: Option<&'a [u8]>,
+}
+
+/// Writes CSV with a header: `ts_ms,chain,pair,op[,version][,value]` or `ts_ms,key,op…`.
+///
+/// [`finish`](Self::finish) must be called, or the end of a compressed file is missing.
+pub struct TraceWriter {
+    path: PathBuf,
+    out: BufWriter<Out>,
+    columns: TraceColumns,
+    line: Vec<u8>,
+    lines: u64,
+}
+
+enum Out {
+    Plain(Box<dyn Write + Send>),
+    Gzip(GzEncoder<File>),
+    Zstd(zstd::stream::write::Encoder<'static, File>),
+}
+
+impl TraceWriter {
+    /// Creates (or empties) `path`, compressed as its suffix `.gz` or `.zst` says; `-` is
+    /// standard output, never compressed.
+    pub fn create(path: &Path, columns: TraceColumns) -> Result<Self, TraceError> {
+        let out = Out::create(path).map_err(|source| TraceError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut writer = Self {
+            path: path.to_owned(),
+            out: BufWriter::with_capacity(64 << 10, out),
+            columns,
+            line: Vec::new(),
+            lines: 0,
+        };
+        writer.line.extend_from_slice(match columns.naming {
+            Naming::Pairs => b"ts_ms,chain,pair,op",
+            Naming::Keys => b"ts_ms,key,op",
+        });
+        if columns.version {
+            writer.line.extend_from_slice(b",version");
+        }
+        if columns.value {
+            writer.line.extend_from_slice(b",value");
+        }
+        writer.write_line()?;
+        Ok(writer)
+    }
+
+    /// Appends one line.
+    pub fn write(&mut self, line: &TraceLine<'_>) -> Result<(), TraceError> {
+        let out = &mut self.line;
+        out.clear();
+        // Writing to a vector can't fail.
+        let _ = write!(out, "{},", line.at.as_millis());
+        if self.columns.naming == Naming::Pairs {
+            push_field(out, line.chain.as_bytes());
+            out.push(b',');
+        }
+        push_field(out, line.name);
+        out.extend_from_slice(match line.op {
+            Op::Update => b",update",
+            Op::Read => b",read",
+            Op::Access => b",",
+        });
+        if self.columns.version {
+            out.push(b',');
+            if let Some(Version(version)) = line.version {
+                let _ = write!(out, "{version}");
+            }
+        }
+        if self.columns.value {
+            out.push(b',');
+            push_field(out, line.value.unwrap_or_default());
+        }
+        self.lines += 1;
+        self.write_line()
+    }
+
+    /// Lines written so far, without the header.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Hands what is buffered to the file, for readers that follow it.
+    pub fn flush(&mut self) -> Result<(), TraceError> {
+        self.out.flush().map_err(|source| self.failed(source))
+    }
+
+    /// Ends the file; how many lines it has, without the header.
+    pub fn finish(mut self) -> Result<u64, TraceError> {
+        self.flush()?;
+        let (out, _) = self.out.into_parts();
+        match out {
+            Out::Plain(mut out) => out.flush(),
+            Out::Gzip(encoder) => encoder.finish().map(drop),
+            Out::Zstd(encoder) => encoder.finish().map(drop),
+        }
+        .map_err(|source| TraceError::Write {
+            path: self.path,
+            source,
+        })?;
+        Ok(self.lines)
+    }
+
+    fn write_line(&mut self) -> Result<(), TraceError> {
+        self.line.push(b'\n');
+        self.out
+            .write_all(&self.line)
+            .map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> TraceError {
+        TraceError::Write {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+impl Out {
+    fn create(path: &Path) -> io::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::Plain(Box::new(io::stdout())));
+        }
+        let file = File::create(path)?;
+        Ok(match path.extension().and_then(|suffix| suffix.to_str()) {
+            Some("gz") => Self::Gzip(GzEncoder::new(file, Compression::default())),
+            Some("zst") => Self::Zstd(zstd::stream::write::Encoder::new(file, 0)?),
+            _ => Self::Plain(Box::new(file)),
+        })
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Gzip(out) => out.write(bytes),
+            Self::Zstd(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.flush(),
+            Self::Gzip(out) => out.flush(),
+            Self::Zstd(out) => out.flush(),
+        }
+    }
+}
+
+/// Quotes a field where it must be (RFC 4180).
+fn push_field(out: &mut Vec<u8>, field: &[u8]) {
+    if !field
+        .iter()
+        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
+    {
+        out.extend_from_slice(field);
+        return;
+    }
+    out.push(b'"');
+    for byte in field {
+        if *byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
+}
