@@ -42,6 +42,11 @@ impl KeyCodec {
         })
     }
 
+    /// Whether the template tells chains apart.
+    pub fn has_chain(&self) -> bool {
+        self.template.has_chain()
+    }
+
     /// The key of a pair, in database 0. No two pairs share a key (given a `{chain}` in the
     /// template): inside a chain's name, `%` and the character that ends it in the template
     /// are percent-escaped.

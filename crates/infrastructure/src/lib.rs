@@ -1,6 +1,13 @@
 //! The adapters of Forewarm: key codec, shared caches, feeds.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod codec;
+pub mod feeds;
+pub mod l1;
+pub mod l2;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod trace;
 
 pub use codec::{KeyCodec, TemplateError};

@@ -1,0 +1,253 @@
+//! The one thread that writes: what waits together is committed together.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use bytes::Bytes;
+use forewarm_application::ports::{SharedCacheError, Stored};
+use forewarm_domain::{Timestamp, supersedes};
+use redb::{ReadableTable, Table};
+use tokio::sync::{mpsc, oneshot};
+
+use super::envelope::Envelope;
+use super::file::{BLOBS, Fault, File, VALUES};
+
+/// Writes that may wait; the next caller waits for room.
+const QUEUE: usize = 1_024;
+/// Writes in one transaction.
+const BATCH: usize = 256;
+/// Entries looked at per commit in search of expired ones that nobody reads any more.
+const SWEEP: usize = 64;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, SharedCacheError>>;
+
+pub(super) enum Write {
+    Put {
+        key: Vec<u8>,
+        stored: Stored,
+        reply: Reply<()>,
+    },
+    Remove {
+        key: Vec<u8>,
+        reply: Reply<bool>,
+    },
+    Blob {
+        name: String,
+        blob: Bytes,
+        reply: Reply<()>,
+    },
+    /// Found expired by a read; checked again, since it may have been written since.
+    ForgetExpired {
+        key: Vec<u8>,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Write>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(file: Arc<File>, clock: fn() -> Timestamp) -> std::io::Result<Self> {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new()
+            .name("forewarm-l2-write".to_owned())
+            .spawn(move || run(&file, waiting, clock))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues a write and waits for its commit.
+    pub(super) async fn send<T>(
+        &self,
+        make: impl FnOnce(Reply<T>) -> Write,
+    ) -> Result<T, SharedCacheError> {
+        let stopped = || SharedCacheError::Unavailable {
+            reason: "the embedded store's writer has stopped".to_owned(),
+        };
+        let (reply, committed) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(make(reply)).await.map_err(|_| stopped())?;
+        committed.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// A hint, dropped when the queue is full.
+    pub(super) fn forget_expired(&self, key: Vec<u8>) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.try_send(Write::ForgetExpired { key });
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(file: &File, mut waiting: mpsc::Receiver<Write>, clock: fn() -> Timestamp) {
+    let mut sweep = Sweep::default();
+    while let Some(first) = waiting.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match waiting.try_recv() {
+                Ok(next) => batch.push(next),
+                Err(_) => break,
+            }
+        }
+        commit(file, batch, clock(), &mut sweep);
+    }
+}
+
+/// What a write answers once it is durable.
+enum Ready {
+    Done(Reply<()>),
+    Removed(Reply<bool>, bool),
+}
+
+/// One transaction; every caller is answered after the commit, and alike when it fails.
+fn commit(file: &File, batch: Vec<Write>, now: Timestamp, sweep: &mut Sweep) {
+    let mut replies = Vec::with_capacity(batch.len());
+    let outcome = file.write(|transaction| {
+        let mut values = transaction.open_table(VALUES)?;
+        let mut blobs = transaction.open_table(BLOBS)?;
+        // Replies are taken out before anything can fail, so that each gets the reason.
+        let work: Vec<_> = batch
+            .into_iter()
+            .map(|write| take(write, &mut replies))
+            .collect();
+        for step in work {
+            match step {
+                Step::Put(key, stored) => put(&mut values, &key, &stored, now)?,
+                Step::Remove(key, at) => {
+                    let was = values.remove(key.as_slice())?;
+                    let there = was.is_some_and(|raw| is_live(&key, raw.value(), now));
+                    if let Ready::Removed(_, answer) = &mut replies[at] {
+                        *answer = there;
+                    }
+                }
+                Step::Blob(name, blob) => {
+                    let envelope = Envelope {
+                        version: None,
+                        expires: None,
+                        value: &blob,
+                    };
+                    let raw = envelope.write(name.as_bytes());
+                    blobs.insert(name.as_str(), raw.as_slice())?;
+                }
+                Step::Forget(key) => forget(&mut values, &key, now)?,
+            }
+        }
+        sweep.step(&mut values, now)
+    });
+    for reply in replies {
+        // A caller that has gone away (timed out) is no fault.
+        let _ = match (reply, &outcome) {
+            (Ready::Done(reply), outcome) => reply.send(outcome.clone()).is_ok(),
+            (Ready::Removed(reply, was), Ok(())) => reply.send(Ok(was)).is_ok(),
+            (Ready::Removed(reply, _), Err(error)) => reply.send(Err(error.clone())).is_ok(),
+        };
+    }
+}
+
+enum Step {
+    Put(Vec<u8>, Stored),
+    /// With the index of its reply.
+    Remove(Vec<u8>, usize),
+    Blob(String, Bytes),
+    Forget(Vec<u8>),
+}
+
+fn take(write: Write, replies: &mut Vec<Ready>) -> Step {
+    match write {
+        Write::Put { key, stored, reply } => {
+            replies.push(Ready::Done(reply));
+            Step::Put(key, stored)
+        }
+        Write::Remove { key, reply } => {
+            replies.push(Ready::Removed(reply, false));
+            Step::Remove(key, replies.len() - 1)
+        }
+        Write::Blob { name, blob, reply } => {
+            replies.push(Ready::Done(reply));
+            Step::Blob(name, blob)
+        }
+        Write::ForgetExpired { key } => Step::Forget(key),
+    }
+}
+
+type Values<'t> = Table<'t, &'static [u8], &'static [u8]>;
+
+/// Writes unless a newer (or equal) version is held and still lives.
+fn put(values: &mut Values<'_>, key: &[u8], stored: &Stored, now: Timestamp) -> Result<(), Fault> {
+    if stored.version.is_some()
+        && let Some(raw) = values.get(key)?
+        && let Ok(held) = Envelope::read(key, raw.value())
+        && !held.is_expired(now)
+        && !supersedes(stored.version, held.version)
+    {
+        return Ok(());
+    }
+    let envelope = Envelope {
+        version: stored.version,
+        expires: stored.ttl.map(|ttl| now + ttl),
+        value: &stored.value,
+    };
+    values.insert(key, envelope.write(key).as_slice())?;
+    Ok(())
+}
+
+fn is_live(key: &[u8], raw: &[u8], now: Timestamp) -> bool {
+    Envelope::read(key, raw).map_or(true, |envelope| !envelope.is_expired(now))
+}
+
+fn forget(values: &mut Values<'_>, key: &[u8], now: Timestamp) -> Result<(), Fault> {
+    let dead = match values.get(key)? {
+        Some(raw) => !is_live(key, raw.value(), now),
+        None => false,
+    };
+    if dead {
+        values.remove(key)?;
+    }
+    Ok(())
+}
+
+/// Walks the values a little with every commit, so that expired ones which nobody reads don't
+/// stay for ever.
+#[derive(Default)]
+struct Sweep {
+    after: Vec<u8>,
+}
+
+impl Sweep {
+    fn step(&mut self, values: &mut Values<'_>, now: Timestamp) -> Result<(), Fault> {
+        let mut dead = Vec::new();
+        let mut seen = 0;
+        let mut last = Vec::new();
+        for entry in values.range(self.after.as_slice()..)?.take(SWEEP) {
+            let (key, raw) = entry?;
+            seen += 1;
+            last = key.value().to_vec();
+            if !is_live(key.value(), raw.value(), now) {
+                dead.push(last.clone());
+            }
+        }
+        for key in dead {
+            values.remove(key.as_slice())?;
+        }
+        // Past the end it starts over; else the next walk begins behind the last one seen.
+        if seen < SWEEP {
+            last.clear();
+        } else {
+            last.push(0);
+        }
+        self.after = last;
+        Ok(())
+    }
+}

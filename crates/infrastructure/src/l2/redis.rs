@@ -1,0 +1,251 @@
+//! Redis or Valkey as L2: single, sentinel, cluster.
+//!
+//! A batch is ONE round trip: an MGET and the PTTLs of its keys leave together on one
+//! connection. Values are raw (other clients share them), so their version is unknown.
+
+mod config;
+mod connection;
+mod fault;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_domain::Key;
+use fred::interfaces::{ClientLike, KeysInterface};
+use fred::types::{Expiration, Value};
+use parking_lot::Mutex;
+
+pub use config::{RedisConfig, RedisConfigError};
+use connection::Connections;
+
+/// Database numbers in use at the same time; each has connections of its own, because a
+/// connection's database can't be switched under the feet of its other users.
+pub const MAX_DATABASES: usize = 16;
+
+/// The Redis L2.
+///
+/// Every call answers within the command timeout. With the server away it answers at once with
+/// [`SharedCacheError::Unavailable`], and connections come back by themselves, for ever.
+#[derive(Debug)]
+pub struct RedisStore {
+    config: RedisConfig,
+    default: Arc<Connections>,
+    others: Mutex<BTreeMap<u16, Arc<Connections>>>,
+    round_trips: AtomicU64,
+}
+
+impl RedisStore {
+    /// Begins to connect and returns at once, whether the server is there or not; must be called inside
+    /// a tokio runtime. Fails only on a configuration that can never work.
+    pub fn connect(config: RedisConfig) -> Result<Self, RedisConfigError> {
+        let default = Arc::new(Connections::open(&config, config.database()?)?);
+        Ok(Self {
+            config,
+            default,
+            others: Mutex::default(),
+            round_trips: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether at least one connection stands.
+    pub fn is_up(&self) -> bool {
+        self.default.is_up()
+    }
+
+    /// Why it isn't up, as last heard.
+    pub fn last_error(&self) -> Option<String> {
+        self.default.last_error()
+    }
+
+    /// Requests sent, whatever number of commands each carried.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// The connections of a database, made at its first use.
+    fn database(&self, number: u16) -> Result<Arc<Connections>, SharedCacheError> {
+        if number == self.default.database() {
+            return Ok(Arc::clone(&self.default));
+        }
+        let refused = |reason: String| SharedCacheError::Refused { reason };
+        if self.config.is_clustered() {
+            return Err(refused(format!(
+                "database {number} in cluster mode, which has database 0 only"
+            )));
+        }
+        let mut others = self.others.lock();
+        if let Some(open) = others.get(&number) {
+            return Ok(Arc::clone(open));
+        }
+        if others.len() + 1 >= MAX_DATABASES {
+            return Err(refused(format!(
+                "database {number}: {MAX_DATABASES} databases are in use already"
+            )));
+        }
+        let open = Connections::open(&self.config, number)
+            .map(Arc::new)
+            .map_err(|error| refused(error.to_string()))?;
+        others.insert(number, Arc::clone(&open));
+        Ok(open)
+    }
+
+    fn count_round_trip(&self) {
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One database's part of a batch, in one round trip; answers in the order of `at`.
+    async fn get_from(
+        &self,
+        connections: &Connections,
+        keys: &[Key],
+        at: &[usize],
+    ) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+        let groups = group(keys, at, self.config.is_clustered());
+        let client = connections.client()?;
+        let pipeline = client.pipeline();
+        let asked = async {
+            for positions in &groups {
+                let names: Vec<_> = positions
+                    .iter()
+                    .map(|&i| keys[at[i]].bytes().clone())
+                    .collect();
+                let _: Value = pipeline.mget(names).await?;
+                for &i in positions {
+                    let _: Value = pipeline.pttl(keys[at[i]].bytes().clone()).await?;
+                }
+            }
+            self.count_round_trip();
+            pipeline.all::<Value>().await
+        };
+        let answer = asked.await.map_err(|error| connections.fault(&error))?;
+        read_answer(answer, &groups, at.len())
+    }
+}
+
+#[async_trait]
+impl SharedCache for RedisStore {
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+        let mut by_database: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for (at, key) in keys.iter().enumerate() {
+            by_database.entry(key.database()).or_default().push(at);
+        }
+        let mut parts = Vec::with_capacity(by_database.len());
+        for (number, at) in &by_database {
+            let connections = self.database(*number)?;
+            parts.push(async move { self.get_from(&connections, keys, at).await });
+        }
+        // Several databases are asked at the same time: still one round trip of waiting.
+        let answers = futures::future::try_join_all(parts).await?;
+        let mut found = vec![None; keys.len()];
+        for (answer, at) in answers.into_iter().zip(by_database.values()) {
+            for (stored, &at) in answer.into_iter().zip(at) {
+                found[at] = stored;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+        let connections = self.database(key.database())?;
+        // Redis refuses an expiry of 0 ms; what lives less than one is as good as gone in one.
+        let expires = stored.ttl.map(|ttl| {
+            let ms = i64::try_from(ttl.as_millis())
+                .unwrap_or(i64::MAX / 2)
+                .max(1);
+            Expiration::PX(ms)
+        });
+        self.count_round_trip();
+        let (name, value) = (key.bytes().clone(), Value::Bytes(stored.value.clone()));
+        let client = connections.client()?;
+        let written: Result<(), _> = client.set(name, value, expires, None, false).await;
+        written.map_err(|error| connections.fault(&error))
+    }
+
+    async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {
+        let connections = self.database(key.database())?;
+        self.count_round_trip();
+        let removed: Result<i64, _> = connections.client()?.del(key.bytes().clone()).await;
+        let removed = removed.map_err(|error| connections.fault(&error))?;
+        Ok(removed > 0)
+    }
+
+    async fn ping(&self) -> Result<(), SharedCacheError> {
+        self.count_round_trip();
+        let pong: Result<Value, _> = self.default.client()?.ping(None).await;
+        pong.map(drop).map_err(|error| self.default.fault(&error))
+    }
+
+    fn backend(&self) -> &'static str {
+        "redis"
+    }
+}
+
+/// Positions that one MGET may hold: all of them, or in a cluster those of one hash slot.
+fn group(keys: &[Key], at: &[usize], clustered: bool) -> Vec<Vec<usize>> {
+    if !clustered {
+        return vec![(0..at.len()).collect()];
+    }
+    let mut slots: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (i, &at) in at.iter().enumerate() {
+        let slot = fred::util::redis_keyslot(keys[at].bytes());
+        slots.entry(slot).or_default().push(i);
+    }
+    slots.into_values().collect()
+}
+
+/// Takes apart `[[values of group 1], pttl, pttl, …, [values of group 2], pttl, …]`.
+fn read_answer(
+    answer: Value,
+    groups: &[Vec<usize>],
+    keys: usize,
+) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+    let odd = |what: &str| SharedCacheError::Corrupt {
+        reason: format!("the answer to MGET and PTTL has {what}"),
+    };
+    let Value::Array(parts) = answer else {
+        return Err(odd("no list of answers"));
+    };
+    let mut parts = parts.into_iter();
+    let mut found = vec![None; keys];
+    for positions in groups {
+        let Some(Value::Array(values)) = parts.next() else {
+            return Err(odd("no values"));
+        };
+        if values.len() != positions.len() {
+            return Err(odd("fewer values than keys"));
+        }
+        for (value, &i) in values.into_iter().zip(positions) {
+            let Some(Value::Integer(left)) = parts.next() else {
+                return Err(odd("no time to live"));
+            };
+            found[i] = stored(value, left).map_err(odd)?;
+        }
+    }
+    Ok(found)
+}
+
+/// A value and its PTTL: -1 = does not expire, -2 = gone between the two commands.
+fn stored(value: Value, left: i64) -> Result<Option<Stored>, &'static str> {
+    // Copied: a slice of the connection's read buffer would keep all of that alive in L1.
+    let value = match value {
+        Value::Null => return Ok(None),
+        Value::Bytes(bytes) => Bytes::copy_from_slice(&bytes),
+        Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
+        _ => return Err("a value that is no string"),
+    };
+    let ttl = match u64::try_from(left) {
+        Ok(0) => return Ok(None),
+        Ok(ms) => Some(std::time::Duration::from_millis(ms)),
+        Err(_) if left == -1 => None,
+        Err(_) => return Ok(None),
+    };
+    Ok(Some(Stored {
+        value,
+        version: None,
+        ttl,
+    }))
+}

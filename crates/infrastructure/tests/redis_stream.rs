@@ -1,0 +1,305 @@
+//! The stream feed against a real Redis: delivery, acknowledgement, take-over, bad entries,
+//! outages.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use forewarm_domain::{Op, Timestamp, Version};
+use forewarm_infrastructure::KeyCodec;
+use forewarm_infrastructure::feeds::{FeedEvent, RedisStreamConfig, RedisStreamFeed};
+use forewarm_infrastructure::l2::RedisConfig;
+use forewarm_infrastructure::testing::RedisServer;
+
+type Seen = Arc<Mutex<Vec<FeedEvent>>>;
+
+const STREAM: &str = "price-updates";
+
+fn config(server: &RedisServer, consumer: &str) -> RedisStreamConfig {
+    let mut config = RedisStreamConfig::new(RedisConfig::new(server.url()));
+    config.consumer = consumer.to_owned();
+    config.block = Duration::from_millis(100);
+    config.claim_idle = Duration::from_millis(50);
+    config.claim_every = Duration::from_millis(50);
+    config
+}
+
+fn start(config: RedisStreamConfig) -> (RedisStreamFeed, Seen) {
+    let seen = Seen::default();
+    let into = Arc::clone(&seen);
+    let sink = move |event| into.lock().unwrap().push(event);
+    let feed = RedisStreamFeed::start(config, KeyCodec::default(), Arc::new(sink)).unwrap();
+    (feed, seen)
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    for _ in 0..1_000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not within 10 s: {what}");
+}
+
+async fn until_up(feed: &RedisStreamFeed) {
+    until("the feed reads", || async { feed.stats().is_up() }).await;
+}
+
+async fn until_seen(seen: &Seen, count: usize) -> Vec<FeedEvent> {
+    until("the events arrive", || async {
+        seen.lock().unwrap().len() >= count
+    })
+    .await;
+    seen.lock().unwrap().clone()
+}
+
+fn add(server: &RedisServer, id: &str, fields: &[&str]) -> String {
+    let reply = server
+        .command(&[&["XADD", STREAM, id], fields].concat())
+        .unwrap();
+    assert!(reply.starts_with('$'), "{reply}");
+    reply.lines().nth(1).unwrap().to_owned()
+}
+
+fn pending(server: &RedisServer) -> String {
+    let reply = server.command(&["XPENDING", STREAM, "forewarm"]).unwrap();
+    reply.lines().nth(1).unwrap_or_default().to_owned()
+}
+
+async fn until_all_acknowledged(server: &RedisServer) {
+    until("every entry is acknowledged", || async {
+        pending(server) == ":0"
+    })
+    .await;
+}
+
+fn addresses(events: &[FeedEvent]) -> Vec<String> {
+    let codec = KeyCodec::default();
+    events
+        .iter()
+        .map(|event| codec.pair(&event.key).1)
+        .collect()
+}
+
+#[tokio::test]
+async fn events_arrive_whole_and_in_order_and_are_acknowledged() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    add(&server, "*", &["chain", "base", "pair", "before the group"]);
+    let (feed, seen) = start(config(&server, "a"));
+    until_up(&feed).await;
+    let id = add(&server, "*", &["chain", "Base", "pair", "0xA", "hop", "3"]);
+    let full = [
+        "key",
+        "Exact:Key",
+        "op",
+        "read",
+        "ts_ms",
+        "42",
+        "value",
+        "1.5",
+        "version",
+        "7",
+    ];
+    add(&server, "*", &full);
+    let events = until_seen(&seen, 2).await;
+    assert_eq!(
+        events.len(),
+        2,
+        "a new group begins at its making: {events:?}"
+    );
+    assert_eq!(events[0].key.bytes(), "price:base:0xa");
+    assert_eq!(events[0].op, Op::Update);
+    let id_ms = id.split('-').next().unwrap().parse().unwrap();
+    assert_eq!(events[0].at, Timestamp::from_millis(id_ms));
+    assert_eq!((events[0].version, events[0].value.clone()), (None, None));
+    assert_eq!(events[1].key.bytes(), "Exact:Key");
+    assert_eq!(
+        (events[1].op, events[1].at),
+        (Op::Read, Timestamp::from_millis(42))
+    );
+    assert_eq!(events[1].value.as_deref(), Some(&b"1.5"[..]));
+    assert_eq!(events[1].version, Some(Version(7)));
+    until_all_acknowledged(&server).await;
+    assert_eq!((feed.stats().delivered(), feed.stats().bad()), (2, 0));
+    assert!(
+        feed.stats()
+            .behind()
+            .is_some_and(|behind| behind < Duration::from_secs(10))
+    );
+    until("the lag is known", || async {
+        feed.stats().lag() == Some(0)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn malformed_entries_are_counted_acknowledged_and_hold_up_nothing() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let (feed, seen) = start(config(&server, "a"));
+    until_up(&feed).await;
+    add(&server, "*", &["chain", "base", "pair", "1"]);
+    add(&server, "*", &["chain", "base"]);
+    add(&server, "*", &["pair", "no chain"]);
+    add(
+        &server,
+        "*",
+        &["chain", "base", "pair", "p", "op", "explode"],
+    );
+    add(
+        &server,
+        "*",
+        &["chain", "base", "pair", "p", "ts_ms", "soon"],
+    );
+    add(
+        &server,
+        "*",
+        &["chain", "base", "pair", "p", "version", "-1"],
+    );
+    let not_text: Vec<&[u8]> = vec![
+        b"XADD",
+        STREAM.as_bytes(),
+        b"*",
+        b"chain",
+        b"b\xff",
+        b"pair",
+        b"p",
+    ];
+    server.command_bytes(&not_text).unwrap();
+    add(&server, "*", &["chain", "base", "pair", "2"]);
+    let events = until_seen(&seen, 2).await;
+    assert_eq!(addresses(&events), ["1", "2"]);
+    assert_eq!((feed.stats().delivered(), feed.stats().bad()), (2, 6));
+    until_all_acknowledged(&server).await;
+}
+
+#[tokio::test]
+async fn another_consumer_takes_over_what_a_dead_one_left_and_one_that_returns_its_own() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let run = |parts: &[&str]| server.command(parts).unwrap();
+    run(&["XGROUP", "CREATE", STREAM, "forewarm", "$", "MKSTREAM"]);
+    for n in 0..600 {
+        add(&server, "*", &["chain", "base", "pair", &n.to_string()]);
+    }
+    // Given to a consumer that dies before it acknowledges.
+    run(&[
+        "XREADGROUP",
+        "GROUP",
+        "forewarm",
+        "dead",
+        "COUNT",
+        "300",
+        "STREAMS",
+        STREAM,
+        ">",
+    ]);
+    run(&[
+        "XREADGROUP",
+        "GROUP",
+        "forewarm",
+        "back",
+        "COUNT",
+        "100",
+        "STREAMS",
+        STREAM,
+        ">",
+    ]);
+    assert_eq!(pending(&server), ":400");
+    let mut config = config(&server, "back");
+    config.batch = 64;
+    let (feed, seen) = start(config);
+    let events = until_seen(&seen, 600).await;
+    until_all_acknowledged(&server).await;
+    let mut all = addresses(&events);
+    assert_eq!(
+        all[..100],
+        (300..400).map(|n| n.to_string()).collect::<Vec<_>>(),
+        "its own first"
+    );
+    all.sort_by_key(|n| n.parse::<u32>().unwrap());
+    assert_eq!(
+        all,
+        (0..600).map(|n| n.to_string()).collect::<Vec<_>>(),
+        "each once"
+    );
+    assert_eq!(feed.stats().claimed(), 400);
+}
+
+#[tokio::test]
+async fn it_starts_without_its_server_and_goes_on_after_that_was_lost_with_its_group() {
+    let Some(mut server) = RedisServer::start() else {
+        return;
+    };
+    server.kill();
+    let (feed, seen) = start(config(&server, "a"));
+    assert!(!feed.stats().is_up());
+    server.restart();
+    until_up(&feed).await;
+    add(&server, "*", &["chain", "base", "pair", "1"]);
+    until_seen(&seen, 1).await;
+
+    server.restart();
+    until("the loss is noticed", || async { !feed.stats().is_up() }).await;
+    // Added before the group is there again, and still not lost.
+    add(&server, "*", &["chain", "base", "pair", "2"]);
+    let events = until_seen(&seen, 2).await;
+    assert_eq!(addresses(&events), ["1", "2"]);
+
+    server
+        .command(&["XGROUP", "DESTROY", STREAM, "forewarm"])
+        .unwrap();
+    add(&server, "*", &["chain", "base", "pair", "3"]);
+    let events = until_seen(&seen, 3).await;
+    assert_eq!(addresses(&events), ["1", "2", "3"], "nothing twice");
+    until_all_acknowledged(&server).await;
+}
+
+#[tokio::test]
+async fn a_frozen_server_delays_events_and_loses_none() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let mut config = config(&server, "a");
+    config.redis.command_timeout = Duration::from_millis(100);
+    let (feed, seen) = start(config);
+    until_up(&feed).await;
+    server.pause();
+    until("the freeze is noticed", || async { !feed.stats().is_up() }).await;
+    server.resume();
+    for n in 0..50 {
+        add(&server, "*", &["chain", "base", "pair", &n.to_string()]);
+    }
+    until("all arrive", || async {
+        let mut all = addresses(&seen.lock().unwrap());
+        all.sort();
+        all.dedup();
+        all.len() == 50
+    })
+    .await;
+    until_all_acknowledged(&server).await;
+}
+
+#[tokio::test]
+async fn a_dropped_feed_closes_its_connection() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let (feed, _seen) = start(config(&server, "a"));
+    until_up(&feed).await;
+    let clients = || {
+        server
+            .command(&["CLIENT", "LIST"])
+            .unwrap()
+            .matches("id=")
+            .count()
+    };
+    assert_eq!(clients(), 2);
+    drop(feed);
+    until("the connection is closed", || async { clients() == 1 }).await;
+}
