@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use forewarm_domain::{Key, Version};
+use forewarm_domain::{Key, Timestamp, Version};
+use smallvec::SmallVec;
 
 /// A value as the shared cache holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,4 +74,125 @@ pub trait SharedCache: Send + Sync {
 
     /// `embedded` or `redis`, for people.
     fn backend(&self) -> &'static str;
+}
+
+/// A value as L1 holds it. Cloning costs one reference count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cached {
+    /// The value's bytes.
+    pub value: Bytes,
+    /// The source's version, where known.
+    pub version: Option<Version>,
+    /// When it was read from its source.
+    pub loaded_at: Timestamp,
+    /// When it stops being served; [`Timestamp::MAX`] = never.
+    pub expires_at: Timestamp,
+}
+
+impl Cached {
+    /// What `stored` becomes in L1 when it arrives at `now`: the source's version and remaining
+    /// time to live are kept; `default_ttl` holds where the source has none.
+    pub fn from_stored(stored: Stored, now: Timestamp, default_ttl: Option<Duration>) -> Self {
+        let ttl = match (stored.ttl, default_ttl) {
+            (Some(own), Some(most)) => Some(own.min(most)),
+            (own, default) => own.or(default),
+        };
+        Self {
+            value: stored.value,
+            version: stored.version,
+            loaded_at: now,
+            expires_at: ttl.map_or(Timestamp::MAX, |ttl| now + ttl),
+        }
+    }
+}
+
+/// What a demand read found in L1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalLookup {
+    /// A fresh value.
+    Hit {
+        /// The value.
+        cached: Cached,
+        /// It was warmed and this is the first read of it; said exactly once per warm.
+        first_read_of_warm: bool,
+    },
+    /// Nothing, or a copy known to be stale.
+    Miss,
+    /// A copy that has just been found expired and was dropped.
+    Expired {
+        /// It was warmed and had never been read.
+        unread: bool,
+    },
+}
+
+/// Who places a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// A demand fill or a write through: admitted, replaces what is not newer.
+    Demand,
+    /// An update of the stream that carries the value: admitted, replaces what is not newer.
+    Update,
+    /// The same, but only where the key is resident (fresh or stale).
+    Refresh,
+    /// A warm: admitted as unread, never replaces a fresh copy.
+    Warm,
+}
+
+/// An entry that had to leave for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evicted {
+    /// Its key.
+    pub key: Key,
+    /// It was warmed and had never been read.
+    pub unread: bool,
+    /// Its copy was still fresh (not marked stale).
+    pub fresh: bool,
+}
+
+/// What became of a placement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Placed {
+    /// Whether the value is now in L1.
+    pub placed: bool,
+    /// It took the place of a warmed value of the same key that had never been read.
+    pub overwrote_unread: bool,
+    /// Who had to leave. Up to four are held without allocating.
+    pub evicted: SmallVec<[Evicted; 4]>,
+}
+
+/// What L1 holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Keys resident, stale ones included.
+    pub entries: usize,
+    /// Their weight, in bytes (in replay: in entries).
+    pub weight: u64,
+    /// The most it may hold, in the same unit.
+    pub capacity: u64,
+}
+
+/// L1: the in-process cache. Synchronous; no call blocks on I/O, and none allocates but for
+/// entries of new keys.
+pub trait LocalCache: Send + Sync {
+    /// A demand read.
+    fn get(&self, key: &Key, now: Timestamp) -> LocalLookup;
+
+    /// What a demand read would find, without any trace of having looked.
+    fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached>;
+
+    /// Places a value unless L1 holds a newer one (see [`Placement`]). Atomic per key.
+    fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed;
+
+    /// The key's value changed elsewhere: a held copy is no longer served, unless its version
+    /// is at least `version`. Whether an unread warmed copy was lost that way.
+    fn mark_stale(&self, key: &Key, version: Option<Version>) -> bool;
+
+    /// Drops the key. Whether an unread warmed copy was lost that way.
+    fn remove(&self, key: &Key) -> bool;
+
+    /// Drops everything; the keys of the unread warmed copies lost.
+    fn clear(&self) -> Vec<Key>;
+
+    /// What it holds now.
+    fn usage(&self) -> Usage;
 }

@@ -80,6 +80,21 @@ pub struct WindowStatistics {
     pub over_budget: u64,
 }
 
+impl WindowStatistics {
+    /// What happened between `earlier` and these totals.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            lookups: self.lookups - earlier.lookups,
+            hits: self.hits - earlier.hits,
+            warmed: self.warmed - earlier.warmed,
+            useful: self.useful - earlier.useful,
+            late: self.late - earlier.late,
+            wasted: self.wasted - earlier.wasted,
+            over_budget: self.over_budget - earlier.over_budget,
+        }
+    }
+}
+
 /// One rule of selection.
 ///
 /// `select` is repeatable: the same context gives the same answer, and it changes nothing;

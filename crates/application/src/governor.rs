@@ -1,0 +1,229 @@
+//! The governor: how many L2 reads warming may spend, and when it must stop.
+//!
+//! **Budget** (net, in keys): at any time, L2 reads ≤ the reads that the same L1 without warming
+//! would have made so far + max(64, b × those). A warm that stands in for a demand miss costs
+//! nothing; only what is fetched in vain is paid for.
+//!
+//! **Turn-down**: the same reads are looked up in a ghost of the unwarmed L1. When warming
+//! has lost more of them than chance explains, it is switched off for a while, longer each
+//! time, and then tried again.
+
+use std::fmt;
+
+/// Extra L2 reads that are always allowed, so that a service without demand can begin.
+pub const FREE_READS: u64 = 64;
+
+/// Paired look-ups (real and ghost) that make one judgement.
+const JUDGEMENT: u64 = 512;
+/// The longest pause, in judgements.
+const LONGEST_PAUSE: u32 = 64;
+
+/// Why warming is turned down.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TurnedDown {
+    /// L1 missed more with warming than without.
+    WorseThanOff {
+        /// Misses of the judged look-ups with warming.
+        with_warming: u64,
+        /// Misses of the same look-ups in the ghost.
+        without: u64,
+    },
+}
+
+impl fmt::Display for TurnedDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::WorseThanOff { with_warming, without } = self;
+        write!(
+            f,
+            "L1 missed {with_warming} of {JUDGEMENT} look-ups with warming and {without} without"
+        )
+    }
+}
+
+/// The books of the budget and the state of the turn-down.
+#[derive(Debug, Clone)]
+pub struct Governor {
+    /// Extra reads allowed, as a share of what `off` would read; `None` = unlimited.
+    extra: Option<f64>,
+    /// L2 reads that `off` would have made.
+    off_reads: f64,
+    /// L2 reads made, by demand and by warming.
+    reads: u64,
+    judged: u64,
+    misses: u64,
+    off_misses: u64,
+    /// Judged look-ups on which the two disagreed.
+    differing: u64,
+    turned_down: Option<TurnedDown>,
+    /// Judgements left to pause, and the length of the next pause.
+    pause: u32,
+    next_pause: u32,
+}
+
+impl Governor {
+    /// A governor with `extra` as budget (0.25 = 25 % more reads than `off`).
+    pub fn new(extra: Option<f64>) -> Self {
+        Self {
+            extra,
+            off_reads: 0.0,
+            reads: 0,
+            judged: 0,
+            misses: 0,
+            off_misses: 0,
+            differing: 0,
+            turned_down: None,
+            pause: 0,
+            next_pause: 1,
+        }
+    }
+
+    /// `off` would have read `keys` keys from L2 (a fraction when the ghost is sampled).
+    pub fn off_would_read(&mut self, keys: f64) {
+        self.off_reads += keys;
+    }
+
+    /// A demand read fetched `keys` keys. Never refused.
+    pub fn demand_reads(&mut self, keys: u64) {
+        self.reads += keys;
+    }
+
+    /// Asks for `wanted` warm reads; the answer is how many may be sent, and they count as
+    /// made.
+    pub fn grant(&mut self, wanted: usize) -> usize {
+        let granted = match self.left() {
+            Some(left) => wanted.min(usize::try_from(left).unwrap_or(usize::MAX)),
+            None => wanted,
+        };
+        self.reads += granted as u64;
+        granted
+    }
+
+    /// `granted` reads were not sent after all.
+    pub fn give_back(&mut self, granted: usize) {
+        self.reads = self.reads.saturating_sub(granted as u64);
+    }
+
+    /// L2 reads made so far.
+    pub fn reads(&self) -> u64 {
+        self.reads
+    }
+
+    /// Reads left in the budget; `None` = unlimited.
+    pub fn left(&self) -> Option<u64> {
+        let extra = self.extra?;
+        let limit = self.off_reads + (extra * self.off_reads).max(FREE_READS as f64);
+        Some((limit - self.reads as f64).max(0.0) as u64)
+    }
+
+    /// Share of the extra reads in use, 0 to 1 (more when demand itself went past it).
+    pub fn used_ratio(&self) -> f64 {
+        let Some(extra) = self.extra else { return 0.0 };
+        let allowance = (extra * self.off_reads).max(FREE_READS as f64);
+        ((self.reads as f64 - self.off_reads) / allowance).max(0.0)
+    }
+
+    /// One look-up as it went, and as it would have gone without warming.
+    pub fn judge(&mut self, hit: bool, off_hit: bool) {
+        self.judged += 1;
+        self.misses += u64::from(!hit);
+        self.off_misses += u64::from(!off_hit);
+        self.differing += u64::from(hit != off_hit);
+        if self.judged >= JUDGEMENT {
+            self.conclude();
+        }
+    }
+
+    /// Why warming is turned down now, if it is.
+    pub fn turned_down(&self) -> Option<TurnedDown> {
+        self.turned_down
+    }
+
+    /// A sign test on the look-ups that differ: three standard deviations more lost than won.
+    fn conclude(&mut self) {
+        let (lost, won) = (self.misses, self.off_misses);
+        let worse = lost as f64 - won as f64 > 3.0 * (self.differing as f64).sqrt();
+        let verdict = TurnedDown::WorseThanOff { with_warming: lost, without: won };
+        (self.judged, self.misses, self.off_misses, self.differing) = (0, 0, 0, 0);
+        if self.pause > 0 {
+            self.pause -= 1;
+            if self.pause == 0 {
+                self.turned_down = None;
+            }
+        } else if worse {
+            self.turned_down = Some(verdict);
+            self.pause = self.next_pause;
+            self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
+        } else if lost < won {
+            self.next_pause = (self.next_pause / 2).max(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_service_without_demand_may_spend_its_free_reads_and_no_more() {
+        let mut governor = Governor::new(Some(0.25));
+        assert_eq!(governor.grant(40), 40);
+        assert_eq!(governor.grant(40), 24);
+        assert_eq!(governor.grant(1), 0);
+    }
+
+    #[test]
+    fn a_budget_of_zero_still_lets_a_warm_stand_in_for_a_miss() {
+        let mut governor = Governor::new(Some(0.0));
+        governor.grant(1_000);
+        governor.off_would_read(10.0);
+        assert_eq!(governor.grant(100), 10);
+    }
+
+    #[test]
+    fn losing_reads_turns_warming_down_and_winning_does_not() {
+        let feed = |hit: fn(u64) -> bool, off: fn(u64) -> bool| {
+            let mut governor = Governor::new(None);
+            (0..JUDGEMENT).for_each(|n| governor.judge(hit(n), off(n)));
+            governor.turned_down().is_some()
+        };
+        assert!(feed(|n| n % 2 == 0, |n| n % 2 == 0 || n % 5 == 0));
+        assert!(!feed(|n| n % 2 == 0 || n % 5 == 0, |n| n % 2 == 0));
+        assert!(!feed(|n| n % 2 == 0, |n| n % 2 == 1), "as many won as lost is noise");
+    }
+
+    #[test]
+    fn a_pause_ends_and_repeats_longer_while_it_stays_bad() {
+        let mut governor = Governor::new(None);
+        let mut paused = Vec::new();
+        for _ in 0..40 {
+            let down = governor.turned_down().is_some();
+            paused.push(down);
+            // While paused both look-ups agree; while warming it loses.
+            (0..JUDGEMENT).for_each(|_| governor.judge(down, true));
+        }
+        let active = paused.iter().filter(|down| !**down).count();
+        assert!((3..=8).contains(&active), "{active} judgements of 40 spent losing");
+    }
+
+    proptest! {
+        /// The budget holds at every moment, whatever is asked and in whatever order.
+        #[test]
+        fn the_budget_is_never_exceeded_by_a_grant(
+            extra in 0.0_f64..2.0, calls in prop::collection::vec((0_u8..3, 0_u64..50), 1..200)
+        ) {
+            let mut governor = Governor::new(Some(extra));
+            let (mut off, mut reads) = (0_u64, 0_u64);
+            for (call, n) in calls {
+                match call {
+                    0 => { governor.off_would_read(n as f64); off += n; }
+                    // Demand itself misses no more than off here: warming only removes misses.
+                    1 => { let n = n.min(off.saturating_sub(reads)); governor.demand_reads(n); reads += n; }
+                    _ => reads += governor.grant(n as usize) as u64,
+                }
+                let limit = off as f64 + (extra * off as f64).max(64.0);
+                prop_assert!(reads as f64 <= limit, "{reads} reads, limit {limit}");
+            }
+        }
+    }
+}

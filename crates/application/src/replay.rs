@@ -1,0 +1,179 @@
+//! Replay: what would have been gained on a recording, in virtual time.
+//!
+//! Every contender plays the same lines against its own L1: one shard, a fixed hash, exact
+//! capacity, so the same input gives the same figures. The run without warming comes first;
+//! its reads are the ghost that the budget of all others is measured against.
+
+mod future;
+mod markov;
+mod report;
+mod run;
+mod timeline;
+
+use std::fmt;
+use std::time::Duration;
+
+use forewarm_domain::{ModelConfig, SelectionStrategy};
+
+use crate::ports::LocalCache;
+use crate::trace::TraceEvent;
+
+pub use report::{Report, RunReport, TraceSummary};
+use run::Run;
+pub use timeline::Timeline;
+
+/// How large L1 is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum L1Size {
+    /// This many entries.
+    Entries(usize),
+    /// This share of the distinct keys (floor, at least one).
+    Percent(f64),
+}
+
+impl L1Size {
+    /// The number of entries for a trace with `distinct_keys`.
+    pub fn entries(self, distinct_keys: usize) -> usize {
+        let entries = match self {
+            Self::Entries(entries) => entries,
+            Self::Percent(percent) => (distinct_keys as f64 * percent / 100.0).floor() as usize,
+        };
+        entries.max(1)
+    }
+}
+
+/// What holds for every contender of a replay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplayConfig {
+    /// The model's bounds.
+    pub model: ModelConfig,
+    /// L1's size.
+    pub l1: L1Size,
+    /// Keys that one warm may fetch.
+    pub max_pairs_per_warm: usize,
+    /// Extra L2 reads allowed, as a share of those of `off`; `None` = unlimited.
+    pub extra_l2_reads: Option<f64>,
+    /// The share of L1 that unread warmed entries may fill.
+    pub l1_share: f64,
+    /// Time to live of what the trace gives none.
+    pub default_ttl: Option<Duration>,
+    /// How long L2 takes to answer.
+    pub l2_latency: Duration,
+}
+
+/// Which eviction policy a contender's L1 has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// The product's own.
+    Product,
+    /// Plain LRU.
+    Lru,
+}
+
+/// Makes an empty L1 of so many entries, each of weight one.
+pub type MakeCache<'a> = &'a dyn Fn(Policy, usize) -> Box<dyn LocalCache>;
+
+/// Who plays.
+#[derive(Debug)]
+pub enum Contender {
+    /// The product's L1, no warming.
+    Off,
+    /// Plain LRU, no warming.
+    Lru,
+    /// Fetches again what L1 holds when it changes; unbudgeted.
+    Refresh,
+    /// First-order successor prefetch (Joseph & Grunwald, ISCA 1997).
+    Markov,
+    /// Picks perfectly among the model's own partners.
+    Oracle,
+    /// Reads the future.
+    OracleUnlimited,
+    /// The product with this rule of selection.
+    Strategy(Box<dyn SelectionStrategy>),
+}
+
+impl Contender {
+    /// The baselines that every report has.
+    pub fn baselines() -> Vec<Self> {
+        vec![Self::Off, Self::Lru, Self::Refresh, Self::Markov, Self::Oracle, Self::OracleUnlimited]
+    }
+
+    /// The name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Lru => "lru",
+            Self::Refresh => "refresh",
+            Self::Markov => "markov",
+            Self::Oracle => "oracle",
+            Self::OracleUnlimited => "oracle-unlimited",
+            Self::Strategy(strategy) => strategy.name(),
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        if matches!(self, Self::Lru) { Policy::Lru } else { Policy::Product }
+    }
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the caller lends: caches, a stop-watch and an ear.
+pub struct Stage<'a> {
+    /// Makes each contender's L1.
+    pub caches: MakeCache<'a>,
+    /// Time since any fixed moment, for `ns_per_event` alone.
+    pub stopwatch: &'a dyn Fn() -> Duration,
+    /// Told about every 4,096 lines and at the end: contender, lines played.
+    pub progress: &'a mut dyn FnMut(&'static str, usize),
+}
+
+impl fmt::Debug for Stage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stage")
+    }
+}
+
+/// Plays `events` for `off` and every contender (a second `off` is ignored), in their order.
+///
+/// Memory: one index entry of 40 bytes a line, plus each contender's own L1 and model, one
+/// contender at a time.
+pub fn replay(
+    events: &[TraceEvent],
+    contenders: Vec<Contender>,
+    config: &ReplayConfig,
+    stage: &mut Stage<'_>,
+) -> Report {
+    let timeline = Timeline::new(events);
+    let entries = config.l1.entries(timeline.keys.len());
+    let mut runs = Vec::with_capacity(contenders.len() + 1);
+    let mut off = run::OffSeries::default();
+    let others = contenders.into_iter().filter(|c| !matches!(c, Contender::Off));
+    for contender in std::iter::once(Contender::Off).chain(others) {
+        let name = contender.name();
+        let l1 = (stage.caches)(contender.policy(), entries);
+        let start = (stage.stopwatch)();
+        let mut run = Run::new(&timeline, contender, config, l1, entries, &off);
+        for at in 0..events.len() {
+            run.play(at, &events[at]);
+            if at % 4_096 == 0 {
+                (stage.progress)(name, at);
+            }
+        }
+        (stage.progress)(name, events.len());
+        let spent = (stage.stopwatch)().saturating_sub(start);
+        let (tally, series) = run.finish();
+        if name == "off" {
+            off = series;
+        }
+        runs.push(tally.report(name, spent, events.len()));
+    }
+    Report::new(TraceSummary::of(&timeline), entries, runs)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,428 @@
+//! One contender playing a recording.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forewarm_domain::{Event, Op, Timestamp, WindowStatistics};
+
+use super::future::Future;
+use super::markov::Markov;
+use super::report::{RunReport, ratio};
+use super::timeline::Timeline;
+use super::{Contender, ReplayConfig};
+use crate::governor::Governor;
+use crate::learner::{Learner, Offer, Request};
+use crate::ledger::{Ledger, Outcomes};
+use crate::ports::{Cached, LocalCache, LocalLookup, Placed, Placement};
+use crate::trace::TraceEvent;
+
+/// How far `oracle-unlimited` looks ahead, in lines.
+const FORESIGHT: usize = 64;
+
+/// How often a strategy is told what happened, in stream time.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// What the run without warming did on each line.
+#[derive(Debug, Default)]
+pub(super) struct OffSeries {
+    /// Bit 0: the read hit L1; bit 1: it read L2.
+    lines: Vec<u8>,
+}
+
+impl OffSeries {
+    fn hit(&self, at: usize) -> bool {
+        self.lines.get(at).is_some_and(|bits| bits & 1 != 0)
+    }
+
+    fn read_l2(&self, at: usize) -> bool {
+        self.lines.get(at).is_some_and(|bits| bits & 2 != 0)
+    }
+}
+
+/// A contender's raw counts.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    reads: u64,
+    hits: u64,
+    l2_reads: u64,
+    outcomes: Outcomes,
+}
+
+impl Tally {
+    pub(super) fn report(&self, strategy: &'static str, spent: Duration, lines: usize) -> RunReport {
+        RunReport {
+            strategy,
+            reads: self.reads,
+            l1_hits: self.hits,
+            l1_hit_ratio: ratio(self.hits as f64, self.reads),
+            misses_removed_ratio: 0.0,
+            outcomes: self.outcomes,
+            l2_reads: self.l2_reads,
+            extra_l2_reads_ratio: 0.0,
+            ns_per_event: ratio(spent.as_nanos() as f64, lines as u64),
+        }
+    }
+}
+
+/// A key on its way from L2.
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    key: u32,
+    lands_at: Timestamp,
+    warm: bool,
+    awaited: bool,
+    discarded: bool,
+}
+
+enum Mind<'a> {
+    Nothing,
+    Refresh,
+    Markov(Markov),
+    Oracle(Learner, Future<'a>),
+    OracleUnlimited(Future<'a>),
+    Strategy(Learner),
+}
+
+pub(super) struct Run<'a> {
+    timeline: &'a Timeline,
+    config: &'a ReplayConfig,
+    off: &'a OffSeries,
+    series: OffSeries,
+    mind: Mind<'a>,
+    l1: Box<dyn LocalCache>,
+    l1_entries: usize,
+    ledger: Ledger,
+    governor: Governor,
+    tally: Tally,
+    /// Every flight takes the same time, so they land in the order of departure.
+    flights: VecDeque<Flight>,
+    departed: u64,
+    /// Per key, the number of its flight plus one; 0 = none.
+    flight_of: Vec<u64>,
+    /// Unread warms, oldest first; may hold keys that have ended.
+    unread: VecDeque<u32>,
+    /// Scratch: keys to fetch.
+    wanted: Vec<u32>,
+    over_budget: u64,
+    reported: WindowStatistics,
+    next_report: Timestamp,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        timeline: &'a Timeline,
+        contender: Contender,
+        config: &'a ReplayConfig,
+        l1: Box<dyn LocalCache>,
+        l1_entries: usize,
+        off: &'a OffSeries,
+    ) -> Self {
+        let future = || Future::new(timeline, config.l2_latency, l1_entries);
+        let budgeted =
+            matches!(contender, Contender::Markov | Contender::Oracle | Contender::Strategy(_));
+        let mind = match contender {
+            Contender::Off | Contender::Lru => Mind::Nothing,
+            Contender::Refresh => Mind::Refresh,
+            Contender::Markov => Mind::Markov(Markov::new(timeline.keys.len())),
+            Contender::Oracle => {
+                let nobody = Box::new(NoSelection);
+                Mind::Oracle(Learner::new(config.model, nobody, 1), future())
+            }
+            Contender::OracleUnlimited => Mind::OracleUnlimited(future()),
+            Contender::Strategy(strategy) => Mind::Strategy(Learner::new(config.model, strategy, 1)),
+        };
+        Self {
+            timeline,
+            config,
+            off,
+            series: OffSeries::default(),
+            mind,
+            l1,
+            l1_entries,
+            ledger: Ledger::new(),
+            governor: Governor::new(config.extra_l2_reads.filter(|_| budgeted)),
+            tally: Tally::default(),
+            flights: VecDeque::new(),
+            departed: 0,
+            flight_of: vec![0; timeline.keys.len()],
+            unread: VecDeque::new(),
+            wanted: Vec::new(),
+            over_budget: 0,
+            reported: WindowStatistics::default(),
+            next_report: Timestamp::ZERO,
+        }
+    }
+
+    pub(super) fn play(&mut self, at: usize, event: &TraceEvent) {
+        let line = self.timeline.lines[at];
+        self.land_until(line.now);
+        if event.op == Op::Update {
+            self.update(line.key, event, line.now);
+        } else {
+            self.read(at, line.key, line.now);
+        }
+        self.think(at, event, line.now);
+        self.report_window(line.now);
+    }
+
+    pub(super) fn finish(mut self) -> (Tally, OffSeries) {
+        self.tally.l2_reads = self.governor.reads();
+        self.tally.outcomes = self.ledger.totals();
+        (self.tally, self.series)
+    }
+
+    fn update(&mut self, key: u32, event: &TraceEvent, now: Timestamp) {
+        self.series.lines.push(0);
+        let name = &self.timeline.keys[key as usize];
+        let held = matches!(self.mind, Mind::Refresh) && self.l1.peek(name, now).is_some();
+        if let Some(number) = self.flight_of[key as usize].checked_sub(1) {
+            self.flight_of[key as usize] = 0;
+            self.flight_mut(number).discarded = true;
+        }
+        match &event.value {
+            Some(value) => {
+                let cached = self.cached(value.clone(), event.version, now);
+                let placed = self.l1.place(name, cached, Placement::Refresh);
+                self.account(key, &placed);
+            }
+            None => {
+                if self.l1.mark_stale(name, event.version) {
+                    self.ledger.lost(name);
+                }
+                if held {
+                    self.wanted.clear();
+                    self.wanted.push(key);
+                    self.fetch_wanted(now);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, at: usize, key: u32, now: Timestamp) {
+        self.tally.reads += 1;
+        let name = &self.timeline.keys[key as usize];
+        self.ledger.advance(self.tally.reads, |_| {});
+        let (mut hit, mut fetched) = (false, false);
+        match self.l1.get(name, now) {
+            LocalLookup::Hit { first_read_of_warm, .. } => {
+                hit = true;
+                self.tally.hits += 1;
+                if first_read_of_warm {
+                    self.ledger.read(name);
+                }
+            }
+            LocalLookup::Expired { unread: true } => {
+                self.ledger.lost(name);
+            }
+            LocalLookup::Expired { unread: false } | LocalLookup::Miss => {}
+        }
+        // The budget sees what `off` does on this line before what we do.
+        self.governor.off_would_read(f64::from(u8::from(self.off.read_l2(at))));
+        self.governor.judge(hit, self.off.hit(at));
+        if !hit {
+            self.ledger.missed(name, self.tally.reads);
+            match self.flight_of[key as usize].checked_sub(1) {
+                Some(number) => self.flight_mut(number).awaited = true,
+                None => {
+                    fetched = true;
+                    self.governor.demand_reads(1);
+                    self.depart(key, false, now);
+                }
+            }
+        }
+        self.series.lines.push(u8::from(hit) | u8::from(fetched) << 1);
+    }
+
+    /// Learns from the line and fetches what the mind expects next.
+    fn think(&mut self, at: usize, event: &TraceEvent, now: Timestamp) {
+        let cap = match self.governor.turned_down() {
+            Some(_) => 0,
+            None => self.config.max_pairs_per_warm,
+        };
+        let key = self.timeline.lines[at].key;
+        let learned = |learner: &mut Learner| -> Option<Request> {
+            let seen = Event { key: event.key.clone(), op: event.op, at: event.at };
+            let request = learner.observe(&seen, now);
+            (learner.offer(request) == Offer::Queued).then(|| learner.next_request()).flatten()
+        };
+        self.wanted.clear();
+        let wanted = &mut self.wanted;
+        match &mut self.mind {
+            Mind::Nothing | Mind::Refresh => return,
+            Mind::Markov(markov) => {
+                if event.op.reads() {
+                    markov.read(key);
+                }
+                wanted.extend(markov.successors(key).take(cap));
+            }
+            Mind::OracleUnlimited(future) => {
+                future.next_reads(at, self.config.max_pairs_per_warm, FORESIGHT, wanted);
+            }
+            Mind::Oracle(learner, future) => {
+                let Some(request) = learned(learner) else { return };
+                let partners = learner.partners(request.pair, request.kind, now);
+                let ids: Vec<_> = partners.iter().map(|partner| partner.pair).collect();
+                let mut uses: Vec<(u32, u32)> = ids
+                    .into_iter()
+                    .filter_map(|id| self.timeline.number(learner.key(id)?))
+                    .filter(|&key| self.l1.peek(&self.timeline.keys[key as usize], now).is_none())
+                    .filter_map(|key| Some((future.next_use(key, at)?, key)))
+                    .collect();
+                uses.sort_unstable();
+                wanted.extend(uses.into_iter().map(|(_, key)| key).take(cap));
+            }
+            Mind::Strategy(learner) => {
+                let Some(request) = learned(learner) else { return };
+                learner.select(request, now, cap);
+                for candidate in learner.selected() {
+                    let number = learner.key(candidate.pair).and_then(|k| self.timeline.number(k));
+                    wanted.extend(number);
+                }
+            }
+        }
+        self.fetch_wanted(now);
+    }
+
+    /// Sends for those wanted that L1 has not, as far as the budget goes.
+    fn fetch_wanted(&mut self, now: Timestamp) {
+        let mut wanted = std::mem::take(&mut self.wanted);
+        wanted.retain(|&key| {
+            self.flight_of[key as usize] == 0
+                && self.l1.peek(&self.timeline.keys[key as usize], now).is_none()
+        });
+        let granted = self.governor.grant(wanted.len());
+        self.over_budget += (wanted.len() - granted) as u64;
+        for &key in &wanted[..granted] {
+            self.depart(key, true, now);
+        }
+        self.wanted = wanted;
+    }
+
+    fn depart(&mut self, key: u32, warm: bool, now: Timestamp) {
+        let lands_at = now + self.config.l2_latency;
+        let flight = Flight { key, lands_at, warm, awaited: !warm, discarded: false };
+        if self.config.l2_latency.is_zero() {
+            self.land(flight, now);
+            return;
+        }
+        self.flights.push_back(flight);
+        self.departed += 1;
+        self.flight_of[key as usize] = self.departed;
+    }
+
+    fn flight_mut(&mut self, number: u64) -> &mut Flight {
+        let landed = self.departed - self.flights.len() as u64;
+        &mut self.flights[(number - landed) as usize]
+    }
+
+    fn land_until(&mut self, now: Timestamp) {
+        while self.flights.front().is_some_and(|flight| flight.lands_at <= now) {
+            let flight = self.flights.pop_front().expect("there is a front");
+            if !flight.discarded {
+                self.flight_of[flight.key as usize] = 0;
+                self.land(flight, flight.lands_at);
+            }
+        }
+    }
+
+    fn land(&mut self, flight: Flight, now: Timestamp) {
+        let name = &self.timeline.keys[flight.key as usize];
+        let cached = self.cached(Bytes::new(), None, now);
+        let unread = flight.warm && !flight.awaited;
+        let placement = if unread { Placement::Warm } else { Placement::Demand };
+        let placed = self.l1.place(name, cached, placement);
+        self.account(flight.key, &placed);
+        if !placed.placed {
+            return;
+        }
+        if unread {
+            let horizon = self.l1_entries as u64;
+            self.ledger.landed(name, &placed.evicted, self.tally.reads, horizon);
+            self.unread.push_back(flight.key);
+            self.keep_share();
+        } else if flight.warm {
+            self.ledger.late(name);
+        }
+    }
+
+    /// Ends what a placement ended.
+    fn account(&mut self, key: u32, placed: &Placed) {
+        if placed.overwrote_unread {
+            self.ledger.lost(&self.timeline.keys[key as usize]);
+        }
+        for left in placed.evicted.iter().filter(|left| left.unread) {
+            self.ledger.lost(&left.key);
+        }
+    }
+
+    /// Unread warms fill at most their share of L1: the oldest goes.
+    fn keep_share(&mut self) {
+        let share = (self.l1_entries as f64 * self.config.l1_share) as usize;
+        let most = share.max(2 * self.config.max_pairs_per_warm);
+        while self.ledger.unread() > most {
+            let Some(key) = self.unread.pop_front() else { return };
+            let name = &self.timeline.keys[key as usize];
+            if self.ledger.is_unread(name) && self.l1.remove(name) {
+                self.ledger.lost(name);
+            }
+        }
+        if self.unread.len() > 4 * most + 64 {
+            let ledger = &self.ledger;
+            let keys = &self.timeline.keys;
+            self.unread.retain(|&key| ledger.is_unread(&keys[key as usize]));
+        }
+    }
+
+    /// Once a second of stream time the strategy learns what happened.
+    fn report_window(&mut self, now: Timestamp) {
+        let Mind::Strategy(learner) = &mut self.mind else { return };
+        if now < self.next_report {
+            return;
+        }
+        self.next_report = now + WINDOW;
+        let totals = self.ledger.totals();
+        let all = WindowStatistics {
+            lookups: self.tally.reads,
+            hits: self.tally.hits,
+            warmed: totals.warmed,
+            useful: totals.useful,
+            late: totals.late,
+            wasted: totals.wasted + totals.harmful,
+            over_budget: self.over_budget,
+        };
+        learner.strategy_mut().observe(&all.since(&self.reported));
+        self.reported = all;
+    }
+
+    fn cached(&self, value: Bytes, version: Option<forewarm_domain::Version>, now: Timestamp) -> Cached {
+        let ttl = self.config.default_ttl;
+        let expires_at = ttl.map_or(Timestamp::MAX, |ttl| now + ttl);
+        Cached { value, version, loaded_at: now, expires_at }
+    }
+}
+
+/// The oracle chooses by itself.
+#[derive(Debug)]
+struct NoSelection;
+
+impl forewarm_domain::SelectionStrategy for NoSelection {
+    fn name(&self) -> &'static str {
+        "oracle"
+    }
+    fn max_pairs(&self) -> usize {
+        0
+    }
+    fn select(
+        &self,
+        _: &forewarm_domain::SelectionContext<'_>,
+        _: &mut Vec<forewarm_domain::Candidate>,
+    ) {
+    }
+    fn parameters(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+    fn boxed_clone(&self) -> Box<dyn forewarm_domain::SelectionStrategy> {
+        Box::new(Self)
+    }
+}

@@ -1,0 +1,277 @@
+//! L1 on quick_cache: weighted, with expiry per entry and a mark for what was warmed and not
+//! yet read.
+//!
+//! quick_cache (a CLOCK-Pro relative with ghosts) decides who stays; this adapter adds what it has
+//! not: time to live, versions, the stale mark that keeps a key's standing while its value is
+//! outdated, and the unread flag of the ledger. Readers take quick_cache's shard read lock only;
+//! writers of one key are ordered by a striped lock, so that "compare the version, then
+//! replace" is one step.
+
+mod lru;
+
+pub use lru::LruCache;
+
+use std::hash::BuildHasher;
+
+use bytes::Bytes;
+use forewarm_application::ports::{
+    Cached, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
+};
+use forewarm_domain::{Key, Timestamp, Version, supersedes};
+use foldhash::fast::FixedState;
+use parking_lot::{Mutex, MutexGuard};
+use quick_cache::sync::Cache;
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use smallvec::SmallVec;
+
+/// The share of the capacity for keys that have been read again since they came; the rest is
+/// the waiting room of newcomers, warmed ones among them. Measured in docs/adr/0002.
+pub const HOT_ALLOCATION: f64 = 0.8;
+
+/// What an entry costs beyond its key and value: quick_cache's slot, the index and the `Slot`.
+const ENTRY_OVERHEAD_BYTES: u64 = 160;
+
+const STRIPES: usize = 64;
+
+/// The unit in which L1 is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capacity {
+    /// Bytes of keys, values and overhead.
+    Bytes(u64),
+    /// Entries, each of weight one, in one shard: exact and repeatable, for replay.
+    Entries(u64),
+}
+
+/// One resident key.
+#[derive(Debug, Clone)]
+struct Slot {
+    /// `None` = the value is known to be stale; the version is then the least acceptable one.
+    value: Option<Bytes>,
+    version: Option<Version>,
+    loaded_at: Timestamp,
+    expires_at: Timestamp,
+    unread: bool,
+}
+
+impl Slot {
+    fn from_cached(cached: Cached, unread: bool) -> Self {
+        Self {
+            value: Some(cached.value),
+            version: cached.version,
+            loaded_at: cached.loaded_at,
+            expires_at: cached.expires_at,
+            unread,
+        }
+    }
+
+    fn to_cached(&self) -> Option<Cached> {
+        Some(Cached {
+            value: self.value.clone()?,
+            version: self.version,
+            loaded_at: self.loaded_at,
+            expires_at: self.expires_at,
+        })
+    }
+
+    /// Whether a value of `version` may take this slot's place.
+    fn yields_to(&self, version: Option<Version>) -> bool {
+        match self.value {
+            Some(_) => supersedes(version, self.version),
+            None => match (version, self.version) {
+                (Some(new), Some(least)) => new >= least,
+                _ => true,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Weights {
+    by_bytes: bool,
+}
+
+impl Weighter<Key, Slot> for Weights {
+    fn weight(&self, key: &Key, slot: &Slot) -> u64 {
+        if !self.by_bytes {
+            return 1;
+        }
+        let value = slot.value.as_ref().map_or(0, Bytes::len);
+        (key.bytes().len() + value) as u64 + ENTRY_OVERHEAD_BYTES
+    }
+}
+
+/// Collects who leaves during one call.
+#[derive(Debug, Clone, Copy)]
+struct Leavers;
+
+impl Lifecycle<Key, Slot> for Leavers {
+    type RequestState = SmallVec<[Evicted; 4]>;
+
+    fn on_evict(&self, leavers: &mut Self::RequestState, key: Key, slot: Slot) {
+        let fresh = slot.value.is_some();
+        leavers.push(Evicted { key, unread: slot.unread, fresh });
+    }
+}
+
+/// L1 on quick_cache.
+#[derive(Debug)]
+pub struct QuickCache {
+    cache: Cache<Key, Slot, Weights, FixedState, Leavers>,
+    weights: Weights,
+    hasher: FixedState,
+    stripes: Box<[Mutex<()>]>,
+}
+
+impl QuickCache {
+    /// An empty cache. `seed` salts the hash; a constant makes runs repeatable, a random one
+    /// keeps keys chosen by a stranger from colliding.
+    pub fn new(capacity: Capacity, seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        let (weight, entries, by_bytes) = match capacity {
+            Capacity::Bytes(bytes) => (bytes, (bytes / 512).max(16) as usize, true),
+            Capacity::Entries(entries) => (entries.max(1), entries.max(1) as usize, false),
+        };
+        let mut options = OptionsBuilder::new();
+        options
+            .estimated_items_capacity(entries)
+            .weight_capacity(weight)
+            .hot_allocation(HOT_ALLOCATION)
+            .ghost_allocation(1.0);
+        if !by_bytes {
+            options.shards(1);
+        }
+        let options = options.build().expect("all required options are set above");
+        let weights = Weights { by_bytes };
+        Self {
+            cache: Cache::with_options(options, weights, hasher.clone(), Leavers),
+            weights,
+            hasher,
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+        }
+    }
+
+    fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
+        self.stripes[self.hasher.hash_one(key) as usize % STRIPES].lock()
+    }
+
+    /// Drops the key if its copy has expired by `now`.
+    fn expire(&self, key: &Key, now: Timestamp) -> LocalLookup {
+        let _writing = self.lock(key);
+        match self.cache.remove_if(key, |slot| slot.expires_at <= now) {
+            Some((_, slot)) => LocalLookup::Expired { unread: slot.unread },
+            None => LocalLookup::Miss,
+        }
+    }
+
+    /// Clears the unread flag; whether this call did.
+    fn mark_read(&self, key: &Key) -> bool {
+        let _writing = self.lock(key);
+        match self.cache.peek(key) {
+            Some(slot) if slot.unread => {
+                self.cache.replace(key.clone(), Slot { unread: false, ..slot }, true).is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    fn too_heavy(&self, key: &Key, slot: &Slot) -> bool {
+        let largest = self.cache.shard_capacity() as f64 * HOT_ALLOCATION;
+        self.weights.weight(key, slot) as f64 > largest.max(1.0)
+    }
+}
+
+impl LocalCache for QuickCache {
+    fn get(&self, key: &Key, now: Timestamp) -> LocalLookup {
+        let Some(slot) = self.cache.get(key) else { return LocalLookup::Miss };
+        if slot.value.is_some() && slot.expires_at <= now {
+            return self.expire(key, now);
+        }
+        let first_read_of_warm = slot.unread && self.mark_read(key);
+        match slot.to_cached() {
+            Some(cached) => LocalLookup::Hit { cached, first_read_of_warm },
+            None => LocalLookup::Miss,
+        }
+    }
+
+    fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached> {
+        self.cache.peek(key)?.to_cached().filter(|cached| cached.expires_at > now)
+    }
+
+    fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
+        let _writing = self.lock(key);
+        let held = self.cache.peek(key);
+        let allowed = match (&held, placement) {
+            (None, Placement::Refresh) => false,
+            (None, _) => true,
+            (Some(held), Placement::Warm) if held.value.is_some() => {
+                cached.version.is_some() && held.version.is_some() && held.yields_to(cached.version)
+            }
+            (Some(held), _) => held.yields_to(cached.version),
+        };
+        if !allowed {
+            return Placed::default();
+        }
+        let overwrote_unread = held.as_ref().is_some_and(|held| held.unread);
+        let slot = Slot::from_cached(cached, placement == Placement::Warm);
+        let mut evicted = SmallVec::new();
+        if self.too_heavy(key, &slot) {
+            // A value that no shard can hold must not leave its predecessor behind.
+            self.cache.remove(key);
+            return Placed { placed: false, overwrote_unread, evicted };
+        }
+        // A read that fills its own miss keeps the key's standing and counts as use; a write does not.
+        let soft = placement != Placement::Demand;
+        if held.is_some() && soft {
+            let replaced = self.cache.replace_with_lifecycle(key.clone(), slot.clone(), true, &mut evicted);
+            if replaced.is_err() {
+                self.cache.insert_with_lifecycle(key.clone(), slot, &mut evicted);
+            }
+        } else {
+            self.cache.insert_with_lifecycle(key.clone(), slot, &mut evicted);
+        }
+        // The lifecycle also reports the value that was replaced.
+        evicted.retain(|left| left.key != *key);
+        Placed { placed: true, overwrote_unread, evicted }
+    }
+
+    fn mark_stale(&self, key: &Key, version: Option<Version>) -> bool {
+        let _writing = self.lock(key);
+        let Some(held) = self.cache.peek(key) else { return false };
+        let outdated = match (version, held.version) {
+            (Some(new), Some(held)) => new > held,
+            _ => true,
+        };
+        if !outdated {
+            return false;
+        }
+        let marked = Slot { value: None, version: version.or(held.version), unread: false, ..held };
+        // An entry evicted since the peek has been reported by whoever evicted it.
+        self.cache.replace(key.clone(), marked, true).is_ok() && held.unread
+    }
+
+    fn remove(&self, key: &Key) -> bool {
+        let _writing = self.lock(key);
+        self.cache.remove(key).is_some_and(|(_, slot)| slot.unread)
+    }
+
+    fn clear(&self) -> Vec<Key> {
+        let mut unread = Vec::new();
+        for (key, slot) in self.cache.drain() {
+            if slot.unread {
+                unread.push(key);
+            }
+        }
+        unread
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            entries: self.cache.len(),
+            weight: self.cache.weight(),
+            capacity: self.cache.capacity(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
