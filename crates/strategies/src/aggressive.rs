@@ -62,7 +62,8 @@ impl Aggressive {
     ) {
         for second in seconds {
             let score = first.score * second.score;
-            if second.pair == context.source || !(score >= self.parameters.min_score) {
+            let passes = score >= self.parameters.min_score && second.pair != context.source;
+            if !passes {
                 continue;
             }
             let candidate = Candidate {
@@ -234,10 +235,10 @@ mod tests {
 
     #[test]
     fn a_smaller_cap_gives_a_prefix() {
+        // The best of all, a tie with a lower id, is found through the fourth.
         let partners: Vec<_> = (1..=6).map(|n| partner(n, 1.0)).collect();
-        let edges: Vec<_> = (1..=4)
-            .flat_map(|n| [(n, 0, 1.0), (n, n + 10, 0.75)])
-            .collect();
+        let mut edges: Vec<_> = (1..=4).map(|n| (n, n + 10, 0.75)).collect();
+        edges.push((4, 0, 1.0));
         let network = Neighbours::new(&edges);
         let all = select_in(&Aggressive::default(), &partners, &network, 12);
         assert!(all.len() > 6, "{all:?}");

@@ -47,6 +47,21 @@ fn each_kind_of_evidence_moves_what_the_table_says() {
 }
 
 #[test]
+fn at_the_target_it_widens_towards_the_quiet_state_only_with_good_warms() {
+    let check = |useful, wasted, expected| {
+        let mut rule = Adaptive {
+            pairs: 1.0,
+            floor: 0.9,
+            ..Adaptive::default()
+        };
+        rule.observe(&window(99, useful, wasted, 0));
+        assert_eq!(in_force(&rule), expected, "{useful} useful, {wasted} not");
+    };
+    check(9, 11, (1.0, 0.9));
+    check(10, 10, (1.7, 0.87));
+}
+
+#[test]
 fn a_late_warm_was_well_chosen() {
     let late = WindowStatistics {
         late: 20,
