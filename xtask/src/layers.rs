@@ -175,8 +175,9 @@ fn member_faults(member: &Member) -> Vec<Fault> {
 /// Why the layer may not have this dependency.
 fn refusal(layer: &Layer, dependency: &Dependency) -> Option<String> {
     let name = dependency.name.as_str();
-    let allowed =
-        layer.may_use.contains(&name) || (dependency.dev && layer.tests_may_use.contains(&name));
+    // A crate that names itself in its tests switches a feature of its own on.
+    let in_tests = layer.tests_may_use.contains(&name) || name == layer.name;
+    let allowed = layer.may_use.contains(&name) || (dependency.dev && in_tests);
     if members().any(|member| member == name) && !allowed {
         let kind = if dependency.dev {
             "even in its tests"
@@ -268,6 +269,12 @@ mod tests {
         accepted(APPLICATION, json!("dev"), STRATEGIES, &[]);
         refused(APPLICATION, json!(null), STRATEGIES, &[]);
         refused(APPLICATION, json!("build"), STRATEGIES, &[]);
+    }
+
+    #[test]
+    fn a_crate_may_name_itself_in_its_tests_only() {
+        accepted(INFRASTRUCTURE, json!("dev"), INFRASTRUCTURE, &["testing"]);
+        refused(INFRASTRUCTURE, json!("build"), INFRASTRUCTURE, &[]);
     }
 
     #[test]
