@@ -70,7 +70,7 @@ pub struct EmbeddedStore {
 impl EmbeddedStore {
     /// Opens, or makes, the store in a folder.
     ///
-    /// One process at a time. Opening after a crash takes less than a second per million keys.
+    /// Blocks on the disk: call it before the runtime is busy, or on a blocking thread. One process at a time. Opening after a crash takes less than a second per million keys.
     pub fn open(config: &EmbeddedConfig) -> Result<Self, OpenError> {
         let file = Arc::new(File::open(&config.folder, config.cache_bytes)?);
         let writer = Writer::start(Arc::clone(&file), config.clock)

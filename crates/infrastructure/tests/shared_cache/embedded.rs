@@ -117,6 +117,43 @@ async fn writes_that_wait_together_are_all_kept() {
     }
 }
 
+#[tokio::test]
+async fn expired_values_leave_the_file_without_being_read() {
+    static NOW: AtomicU64 = AtomicU64::new(1_000);
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = EmbeddedConfig::new(folder.path());
+    config.clock = || Timestamp::from_millis(NOW.load(Ordering::Relaxed));
+    let store = EmbeddedStore::open(&config).unwrap();
+    let ttl = Some(Duration::from_millis(500));
+    let puts = (0..200).map(|n| {
+        let (store, stored) = (
+            &store,
+            Stored {
+                ttl,
+                ..versioned("x", 1)
+            },
+        );
+        async move { store.put(&key(format!("k{n}")), &stored).await }
+    });
+    futures::future::try_join_all(puts).await.unwrap();
+    store.put(&key("k"), &value("stays")).await.unwrap();
+    store.put(&key("z"), &value("stays")).await.unwrap();
+    NOW.store(2_000, Ordering::Relaxed);
+    // Each write walks 64 entries further.
+    for n in 0..8 {
+        store.put(&key("k"), &value(n.to_string())).await.unwrap();
+    }
+    let path = store.path().to_owned();
+    drop(store);
+    let database = redb::Database::open(path).unwrap();
+    let values = redb::TableDefinition::<&[u8], &[u8]>::new("values");
+    let table = redb::ReadableDatabase::begin_read(&database)
+        .unwrap()
+        .open_table(values)
+        .unwrap();
+    assert_eq!(redb::ReadableTableMetadata::len(&table).unwrap(), 2);
+}
+
 /// Runs one test of this binary in another process, which then plays the part named.
 fn in_another_process(test: &str, part: &str, folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())

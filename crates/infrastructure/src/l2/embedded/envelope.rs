@@ -69,6 +69,17 @@ impl<'a> Envelope<'a> {
         })
     }
 
+    /// Whether it looks expired, by its header alone: no checksum over a large value.
+    pub(super) fn seems_expired(raw: &[u8], now: Timestamp) -> bool {
+        let Some((&[_, flags, ..], rest)) = raw.split_first_chunk::<HEADER>() else {
+            return false;
+        };
+        let skip = if flags & HAS_VERSION == 0 { 0 } else { 8 };
+        let expires = rest.get(skip..).and_then(<[u8]>::first_chunk::<8>);
+        flags & HAS_EXPIRY != 0
+            && expires.is_some_and(|ms| Timestamp::from_millis(u64::from_le_bytes(*ms)) <= now)
+    }
+
     pub(super) fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
@@ -113,10 +124,16 @@ mod tests {
             };
             let mut raw = envelope.write(&key);
             prop_assert_eq!(Envelope::read(&key, &raw).unwrap(), envelope);
+            let now = Timestamp::from_millis(1 << 40);
+            prop_assert_eq!(Envelope::seems_expired(&raw, now), envelope_expires(expires, now));
             let bit = flip.index(raw.len() * 8);
             raw[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(Envelope::read(&key, &raw).is_err());
         }
+    }
+
+    fn envelope_expires(ms: Option<u64>, now: Timestamp) -> bool {
+        ms.is_some_and(|ms| Timestamp::from_millis(ms) <= now)
     }
 
     #[test]

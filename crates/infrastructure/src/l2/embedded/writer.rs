@@ -18,6 +18,8 @@ const QUEUE: usize = 1_024;
 const BATCH: usize = 256;
 /// Entries looked at per commit in search of expired ones that nobody reads any more.
 const SWEEP: usize = 64;
+/// And their bytes, so that large values don't hold up the commit.
+const SWEEP_BYTES: usize = 256 << 10;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, SharedCacheError>>;
 
@@ -228,21 +230,26 @@ struct Sweep {
 impl Sweep {
     fn step(&mut self, values: &mut Values<'_>, now: Timestamp) -> Result<(), Fault> {
         let mut dead = Vec::new();
-        let mut seen = 0;
+        let (mut seen, mut bytes) = (0, 0);
         let mut last = Vec::new();
-        for entry in values.range(self.after.as_slice()..)?.take(SWEEP) {
+        for entry in values.range(self.after.as_slice()..)? {
             let (key, raw) = entry?;
-            seen += 1;
-            last = key.value().to_vec();
-            if !is_live(key.value(), raw.value(), now) {
+            let (key, raw) = (key.value(), raw.value());
+            last = key.to_vec();
+            if Envelope::seems_expired(raw, now) && !is_live(key, raw, now) {
                 dead.push(last.clone());
+            }
+            seen += 1;
+            bytes += raw.len();
+            if seen >= SWEEP || bytes >= SWEEP_BYTES {
+                break;
             }
         }
         for key in dead {
             values.remove(key.as_slice())?;
         }
         // Past the end it starts over; else the next walk begins behind the last one seen.
-        if seen < SWEEP {
+        if seen < SWEEP && bytes < SWEEP_BYTES {
             last.clear();
         } else {
             last.push(0);

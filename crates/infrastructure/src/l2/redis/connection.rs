@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use forewarm_application::ports::SharedCacheError;
@@ -38,16 +39,23 @@ impl Connections {
             reason: error.details().to_owned(),
         })?;
         let last_error = Arc::new(Mutex::new(None));
+        let announced = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         for client in pool.clients() {
-            let last_error = Arc::clone(&last_error);
+            let (last_error, told) = (Arc::clone(&last_error), Arc::clone(&announced));
             tasks.push(client.on_error(move |(error, _server)| {
                 let text = error.details().to_owned();
-                let mut last = last_error.lock();
-                // Once per change, not once per attempt: reconnecting goes on for ever.
-                if last.as_ref() != Some(&text) {
+                // Once per outage, not once per attempt: reconnecting goes on for ever.
+                if !told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(error = %text, database, "redis connection failed");
-                    *last = Some(text);
+                }
+                *last_error.lock() = Some(text);
+                async { Ok(()) }
+            }));
+            let told = Arc::clone(&announced);
+            tasks.push(client.on_reconnect(move |server| {
+                if told.swap(false, Ordering::Relaxed) {
+                    tracing::info!(%server, database, "redis connected again");
                 }
                 async { Ok(()) }
             }));
