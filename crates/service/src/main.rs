@@ -1,2 +1,7 @@
-//! service
-fn main(){}
+//! The binary `forewarm`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    forewarm_service::cli::main()
+}

@@ -1,0 +1,127 @@
+//! The command line.
+
+mod config;
+mod exit;
+mod generate;
+mod replay;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{ConfigError, Effective, Sources, load};
+pub use exit::Failure;
+
+const EXAMPLES: &str = "\
+Examples:
+  forewarm demo --for 20s                         see it work, without a server
+  forewarm replay trades.csv.gz                   what would I gain? a backtest on a recording
+  forewarm --preset shadow --config forewarm.toml watch and account, fetch nothing
+  forewarm --set l2.backend=redis --set l2.redis.url=redis://127.0.0.1:6379
+  forewarm config show --preset production        what is in force, and where it came from
+
+Exit codes: 0 done, 64 bad usage or configuration, 66 unreadable input, 69 a needed server is
+unavailable, 70 internal error.";
+
+/// A predictive near-cache: learns which keys are read together and fetches them before they
+/// are asked for. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "forewarm", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ConfigArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a trace from a documented model, the same for the same seed.
+    #[command(after_help = generate::EXAMPLES)]
+    Generate(generate::GenerateArguments),
+    /// Backtest on recordings, in virtual time; the same input gives the same answer.
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::ReplayArguments),
+    /// Show or check the configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Where configuration comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ConfigArguments {
+    /// A TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+}
+
+/// Configuration on the command line alone.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Overrides {
+    /// A preset: development, shadow, conservative, balanced, aggressive, production.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// One setting, over all others; may be repeated.
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl ConfigArguments {
+    /// The sources, the environment of this process among them.
+    fn sources(&self) -> Sources {
+        Sources {
+            preset: self.overrides.preset.clone(),
+            file: self.config.clone(),
+            set: self.overrides.set.clone(),
+            ..Sources::default()
+        }
+        .with_process_env()
+    }
+
+    fn load(&self) -> Result<Effective, ConfigError> {
+        load(&self.sources())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    let result = match cli.command {
+        None => config::run(&config::ConfigCommand::Show(cli.serve)),
+        Some(Command::Generate(arguments)) => generate::run(&arguments),
+        Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Config(command)) => config::run(&command),
+    };
+    exit::report(result)
+}
+
+/// A duration of the command line: `30s`, `500us`, `1m30s`.
+fn duration(text: &str) -> Result<std::time::Duration, crate::config::UnitError> {
+    text.parse::<crate::config::Span>().map(|span| span.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_serves_with_the_same_arguments() {
+        let cli = Cli::try_parse_from(["forewarm", "--preset", "shadow", "--set", "a.b=c"]);
+        let cli = cli.expect("accepted");
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.overrides.preset.as_deref(), Some("shadow"));
+        assert_eq!(cli.serve.overrides.set, ["a.b=c"]);
+    }
+}

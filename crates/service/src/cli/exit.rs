@@ -1,0 +1,100 @@
+//! How the process ends: exit codes, and errors as one readable chain on standard error.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use forewarm_infrastructure::trace::TraceError;
+
+use crate::config::ConfigError;
+
+/// Why a command failed; each kind has its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// 64: bad usage or configuration.
+    Usage(anyhow::Error),
+    /// 66: unreadable input.
+    Input(anyhow::Error),
+    /// 69: a needed server (or store, or port) is unavailable.
+    Unavailable(anyhow::Error),
+    /// 70: anything else.
+    Internal(anyhow::Error),
+    /// 0: the reader of our output went away.
+    BrokenPipe,
+}
+
+impl Failure {
+    fn parts(&self) -> Option<(u8, &anyhow::Error)> {
+        match self {
+            Self::Usage(error) => Some((64, error)),
+            Self::Input(error) => Some((66, error)),
+            Self::Unavailable(error) => Some((69, error)),
+            Self::Internal(error) => Some((70, error)),
+            Self::BrokenPipe => None,
+        }
+    }
+
+    /// A failure to write output: a closed pipe is none.
+    pub(crate) fn output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::Internal(anyhow::Error::new(error).context("cannot write the output")),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Unreadable { .. } => Self::Input(error.into()),
+            _ => Self::Usage(error.into()),
+        }
+    }
+}
+
+impl From<TraceError> for Failure {
+    fn from(error: TraceError) -> Self {
+        match error {
+            error if error.is_broken_pipe() => Self::BrokenPipe,
+            TraceError::Write { .. } => Self::Internal(error.into()),
+            _ => Self::Input(error.into()),
+        }
+    }
+}
+
+/// Prints what went wrong and gives the exit code.
+pub(super) fn report(result: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let Some((code, error)) = failure.parts() else {
+        return ExitCode::SUCCESS;
+    };
+    let _ = writeln!(io::stderr(), "forewarm: {}", chain(error.as_ref()));
+    ExitCode::from(code)
+}
+
+/// Prints clap's message; help and version are no failure.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(64)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// An error and its causes in one line. A cause that its effect already repeats is left out.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}

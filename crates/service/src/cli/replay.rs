@@ -1,0 +1,218 @@
+//! `forewarm replay`.
+
+mod progress;
+mod report;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use forewarm_application::ports::LocalCache;
+use forewarm_application::replay::{
+    Contender, L1Size, Policy, ReplayConfig, Report, Stage, replay,
+};
+use forewarm_application::trace::TraceEvent;
+use forewarm_infrastructure::KeyCodec;
+use forewarm_infrastructure::l1::{Capacity, LruCache, QuickCache};
+use forewarm_infrastructure::trace::{TraceError, TraceReader};
+
+use super::{ConfigArguments, Failure, Overrides, duration};
+use crate::clock::Clock;
+use crate::config::{Effective, Strategy};
+use progress::Progress;
+
+pub(super) const EXAMPLES: &str = "\
+A trace is CSV with a header (or NDJSON), plain, .gz or .zst: ts_ms, pair (or key), and
+optionally chain, op (update | read), version, value, size. Without op each line is a read that
+also trains the model.
+
+Examples:
+  forewarm replay trades.csv.gz
+  forewarm replay trades.csv.gz --l1-entries 500 --strategies topn,adaptive --format json
+  forewarm replay a.csv b.csv --l1-percent 5 --l2-latency 500us --set tracking.window=2s
+  forewarm generate --events 50000 | forewarm replay -";
+
+/// The hash of replay's caches: any constant, for ever the same.
+const SEED: u64 = 0;
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArguments {
+    /// Recordings; `-` is standard input.
+    #[arg(required = true, value_name = "TRACE")]
+    traces: Vec<PathBuf>,
+    /// L1's size in entries.
+    #[arg(long, value_name = "N", conflicts_with = "l1_percent",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    l1_entries: Option<u64>,
+    /// L1's size as a share of the distinct keys.
+    #[arg(long, value_name = "P", default_value_t = 10.0, value_parser = percent)]
+    l1_percent: f64,
+    /// The strategies to try, separated by commas, or `all`.
+    #[arg(long, default_value = "all", value_name = "LIST")]
+    strategies: String,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Write the answer here instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// How long L2 takes to answer; 0 lets a warm land before the next line.
+    #[arg(long, default_value = "0s", value_name = "DURATION", value_parser = duration)]
+    l2_latency: Duration,
+    /// Count malformed lines instead of stopping at the first.
+    #[arg(long)]
+    skip_bad_lines: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Html,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 100.0 => Ok(share),
+        _ => Err("expected a percentage above 0, at most 100".to_owned()),
+    }
+}
+
+pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
+    if arguments.format == Format::Html {
+        let error = anyhow!("--format html is not built in yet; use table or json");
+        return Err(Failure::Usage(error));
+    }
+    let strategies = strategies(&arguments.strategies).map_err(Failure::Usage)?;
+    let effective = ConfigArguments {
+        config: None,
+        overrides: arguments.overrides.clone(),
+    }
+    .load()?;
+    let config = replay_config(arguments, &effective);
+    let mut out = output(arguments.out.as_deref())?;
+    for path in &arguments.traces {
+        let (events, skipped) = read(path, &effective, arguments.skip_bad_lines)?;
+        if skipped > 0 {
+            let _ = writeln!(io::stderr(), "forewarm: {skipped} malformed lines skipped in {}", path.display());
+        }
+        let contenders = contenders(&strategies, &effective)?;
+        let answer = play(&events, contenders, &config);
+        let named = (arguments.traces.len() > 1).then_some(path.as_path());
+        let text = match arguments.format {
+            Format::Json => report::json(&answer, named),
+            Format::Table | Format::Html => report::table(&answer, named),
+        };
+        out.write_all(text.as_bytes()).map_err(Failure::output)?;
+        out.flush().map_err(Failure::output)?;
+    }
+    Ok(())
+}
+
+/// The rules asked for, each once, in the order asked.
+fn strategies(list: &str) -> anyhow::Result<Vec<Strategy>> {
+    let names: Vec<&str> = match list {
+        "all" => Strategy::NAMES.to_vec(),
+        list => list.split(',').map(str::trim).collect(),
+    };
+    let mut chosen = Vec::new();
+    for name in names {
+        let strategy = Strategy::from_name(name).ok_or_else(|| {
+            let known = Strategy::NAMES.join(", ");
+            anyhow!("--strategies: unknown strategy {name:?}, expected all or some of {known}")
+        })?;
+        if !chosen.contains(&strategy) {
+            chosen.push(strategy);
+        }
+    }
+    Ok(chosen)
+}
+
+fn replay_config(arguments: &ReplayArguments, effective: &Effective) -> ReplayConfig {
+    let config = &effective.config;
+    let l1 = match arguments.l1_entries {
+        Some(entries) => L1Size::Entries(usize::try_from(entries).unwrap_or(usize::MAX)),
+        None => L1Size::Percent(arguments.l1_percent),
+    };
+    ReplayConfig {
+        model: config.tracking.model(),
+        l1,
+        max_pairs_per_warm: config.warming.max_pairs_per_warm,
+        extra_l2_reads: config.warming.budget.extra_l2_reads.share(),
+        l1_share: config.warming.budget.l1_share,
+        // Recordings of weeks are played in seconds: entries expire only when that is asked for.
+        default_ttl: config.default_ttl().filter(|_| effective.is_set("l1.default_ttl")),
+        l2_latency: arguments.l2_latency,
+    }
+}
+
+fn contenders(strategies: &[Strategy], effective: &Effective) -> Result<Vec<Contender>, Failure> {
+    let mut contenders = Contender::baselines();
+    for strategy in strategies {
+        let built = effective.config.warming.build(*strategy);
+        let rule = built.map_err(|error| {
+            let name = strategy.name();
+            Failure::Usage(anyhow::Error::new(error).context(format!("warming.{name}")))
+        })?;
+        contenders.push(Contender::Strategy(rule));
+    }
+    Ok(contenders)
+}
+
+fn read(
+    path: &Path,
+    effective: &Effective,
+    skip_bad_lines: bool,
+) -> Result<(Vec<TraceEvent>, u64), Failure> {
+    let template = &effective.config.keys.template;
+    let codec = KeyCodec::new(template).expect("the configuration has been checked");
+    let mut reader = TraceReader::open(path, &codec, skip_bad_lines)?;
+    let progress = Progress::reading(path, reader.bytes_total());
+    let mut events = Vec::new();
+    while let Some(event) = reader.next() {
+        events.push(event.map_err(|error: TraceError| Failure::from(error))?);
+        if events.len() % 4_096 == 0 {
+            progress.at(reader.bytes_read());
+        }
+    }
+    progress.end();
+    Ok((events, reader.skipped()))
+}
+
+fn play(events: &[TraceEvent], contenders: Vec<Contender>, config: &ReplayConfig) -> Report {
+    let clock = Clock::start();
+    let progress = Progress::playing(contenders.len(), events.len());
+    let mut stage = Stage {
+        caches: &|policy, entries| -> Box<dyn LocalCache> {
+            match policy {
+                Policy::Product => {
+                    Box::new(QuickCache::new(Capacity::Entries(entries as u64), SEED))
+                }
+                Policy::Lru => Box::new(LruCache::new(entries)),
+            }
+        },
+        stopwatch: &|| clock.running(),
+        progress: &mut |name, line| progress.playing_at(name, line),
+    };
+    let report = replay(events, contenders, config, &mut stage);
+    progress.end();
+    report
+}
+
+fn output(path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
+    match path.filter(|path| path.as_os_str() != "-") {
+        None => Ok(Box::new(io::stdout())),
+        Some(path) => {
+            let file = File::create(path).map_err(|error| {
+                let shown = path.display();
+                Failure::Usage(anyhow::Error::new(error).context(format!("--out: cannot write {shown}")))
+            })?;
+            Ok(Box::new(BufWriter::new(file)))
+        }
+    }
+}

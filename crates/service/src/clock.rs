@@ -1,0 +1,75 @@
+//! The one place of this crate that reads the time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use forewarm_domain::Timestamp;
+
+/// Past this difference the system's clock is believed again (it was set, or the machine slept).
+const TOLERANCE: Duration = Duration::from_millis(500);
+
+/// The time of day, anchored to a clock that does not jump.
+///
+/// [`now`](Self::now) costs one monotonic clock read. [`follow`](Self::follow), called about
+/// once a second, takes over what happened to the system's clock meanwhile.
+#[derive(Debug)]
+pub struct Clock {
+    started: Instant,
+    /// The time of day at `started`, in microseconds since the epoch.
+    anchor: AtomicU64,
+}
+
+impl Clock {
+    /// Starts now.
+    #[allow(clippy::disallowed_methods)] // the file that the rule points to
+    pub fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            anchor: AtomicU64::new(time_of_day().as_micros()),
+        }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.anchor.load(Ordering::Relaxed)) + self.running()
+    }
+
+    /// How long this clock has been running.
+    pub fn running(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Takes over the system's clock where it has moved away by more than half a second.
+    pub fn follow(&self) {
+        let (ours, theirs) = (self.now(), time_of_day());
+        if ours.since(theirs).max(theirs.since(ours)) > TOLERANCE {
+            let anchor = theirs - self.running();
+            self.anchor.store(anchor.as_micros(), Ordering::Relaxed);
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // the file that the rule points to
+fn time_of_day() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since_epoch.map_or(0, |span| span.as_micros());
+    Timestamp::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_tells_the_systems_time_and_follows_when_that_is_set() {
+        let clock = Clock::start();
+        assert!(time_of_day().since(clock.now()) < Duration::from_millis(400));
+        let right = clock.anchor.load(Ordering::Relaxed);
+        clock.anchor.store(right - 3_600_000_000, Ordering::Relaxed);
+        clock.follow();
+        assert!(clock.anchor.load(Ordering::Relaxed).abs_diff(right) < 400_000);
+        clock.anchor.store(right + 3_600_000_000, Ordering::Relaxed);
+        clock.follow();
+        assert!(clock.anchor.load(Ordering::Relaxed).abs_diff(right) < 400_000);
+    }
+}

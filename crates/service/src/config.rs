@@ -1,0 +1,33 @@
+//! Configuration: defaults < preset < TOML file < environment < `--set`, checked as a whole.
+//!
+//! [`Sources`] says where to look, [`load`] answers with an [`Effective`] configuration that
+//! knows where each value came from, or with a [`ConfigError`] that names key, value, source
+//! and what is allowed.
+
+mod build;
+mod check;
+mod docs;
+mod error;
+mod layers;
+mod presets;
+mod section;
+mod sections;
+mod show;
+mod strategies;
+mod units;
+
+pub use docs::reference;
+pub use error::ConfigError;
+pub use layers::{Effective, Sources, load};
+pub use presets::PRESETS;
+pub use section::{Section, Setting, Value};
+pub use sections::{
+    Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedKind, Http, Keys, L1, L2, LogFormat,
+    ModeName, ModelFile, Redis, Rollout, RolloutChain, Telemetry, Tracking, Warming,
+};
+pub use show::show;
+pub use strategies::{Adaptive, Aggressive, Conservative, Strategy, Threshold, TimeBased, TopN};
+pub use units::{Secret, ServerUrl, Size, Span, UnitError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! From settings to the objects of the inner layers.
+
+use std::time::Duration;
+
+use forewarm_domain::{
+    ChainMode, Mode, ModelConfig, Rollout, SelectionStrategy, WindowConfig,
+};
+use forewarm_infrastructure::KeyCodec;
+use forewarm_infrastructure::l2::RedisConfig;
+use forewarm_strategies as rules;
+use forewarm_strategies::InvalidParameter;
+
+use super::sections::{Config, Redis, Tracking, Warming};
+use super::strategies::Strategy;
+
+impl Tracking {
+    /// The model's bounds.
+    pub fn model(&self) -> ModelConfig {
+        ModelConfig {
+            window: WindowConfig {
+                span: self.window.0,
+                events: self.window_events,
+            },
+            half_life: self.half_life.0,
+            max_pairs: self.max_pairs,
+            max_partners: self.max_partners,
+        }
+    }
+}
+
+impl Warming {
+    /// The rule in force.
+    pub fn strategy(&self) -> Result<Box<dyn SelectionStrategy>, InvalidParameter> {
+        self.build(self.strategy)
+    }
+
+    /// Any rule, with the parameters of its section.
+    pub fn build(&self, strategy: Strategy) -> Result<Box<dyn SelectionStrategy>, InvalidParameter> {
+        Ok(match strategy {
+            Strategy::TopN => Box::new(rules::TopN::new(rules::TopNParameters {
+                top_n: self.topn.top_n,
+                min_score: self.topn.min_score,
+            })?),
+            Strategy::Threshold => Box::new(rules::Threshold::new(rules::ThresholdParameters {
+                min_score: self.threshold.min_score,
+                max_pairs: self.threshold.max_pairs,
+            })?),
+            Strategy::Aggressive => Box::new(rules::Aggressive::new(rules::AggressiveParameters {
+                min_score: self.aggressive.min_score,
+                max_pairs: self.aggressive.max_pairs,
+            })?),
+            Strategy::Conservative => {
+                Box::new(rules::Conservative::new(rules::ConservativeParameters {
+                    min_score: self.conservative.min_score,
+                    max_pairs: self.conservative.max_pairs,
+                    min_support: self.conservative.min_support,
+                })?)
+            }
+            Strategy::Adaptive => Box::new(rules::Adaptive::new(rules::AdaptiveParameters {
+                target_hit_rate: self.adaptive.target_hit_rate,
+                min_pairs: self.adaptive.min_pairs,
+                max_pairs: self.adaptive.max_pairs,
+                min_score: self.adaptive.min_score,
+                adjustment: self.adaptive.adjustment,
+            })?),
+            Strategy::TimeBased => Box::new(rules::TimeBased::new(rules::TimeBasedParameters {
+                recency_weight: self.timebased.recency_weight,
+                correlation_weight: self.timebased.correlation_weight,
+                recency_window: self.timebased.recency_window.0,
+                top_n: self.timebased.top_n,
+                min_score: self.timebased.min_score,
+            })?),
+        })
+    }
+}
+
+impl Config {
+    /// The modes to begin with.
+    pub fn rollout(&self, codec: &KeyCodec) -> Rollout {
+        let default = ChainMode {
+            mode: Mode::from(self.warming.mode),
+            percent: self.rollout.percent,
+        };
+        let chains = self.rollout.chains.iter().map(|(name, setting)| {
+            let setting = ChainMode {
+                mode: Mode::from(setting.mode),
+                percent: setting.percent,
+            };
+            (codec.chain_id(name), setting)
+        });
+        Rollout {
+            default,
+            chains: chains.collect(),
+        }
+    }
+
+    /// The time to live of values that have none; `None` = for ever.
+    pub fn default_ttl(&self) -> Option<Duration> {
+        Some(self.l1.default_ttl.0).filter(|ttl| !ttl.is_zero())
+    }
+}
+
+impl Redis {
+    /// The connection, with `timeout` for a command.
+    pub fn connection(&self, timeout: Duration) -> RedisConfig {
+        let mut connection = RedisConfig::new(self.url.reveal());
+        connection.username = self.user.clone();
+        connection.password = self.password.as_ref().map(|secret| secret.reveal().to_owned());
+        connection.pool_size = self.pool_size;
+        connection.connect_timeout = self.connect_timeout.0;
+        connection.command_timeout = timeout;
+        connection
+    }
+}

@@ -1,0 +1,182 @@
+//! What must hold of a configuration as a whole.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+
+use figment::Figment;
+
+use super::error::ConfigError;
+use super::layers::origin;
+use super::section::Section;
+use super::sections::{Config, FeedKind};
+use super::units::Secret;
+
+/// Refuses values out of range and limits that contradict each other.
+pub(super) fn check(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
+    check_ranges(config, figment)?;
+    check_limits(config, figment)?;
+    check_texts(config, figment)?;
+    check_feeds(config, figment)?;
+    check_exposure(config, figment)
+}
+
+/// Reads passwords and tokens that are kept in files.
+pub(super) fn read_secret_files(config: &mut Config, figment: &Figment) -> Result<(), ConfigError> {
+    let redis = &mut config.l2.redis;
+    if let Some(path) = &redis.password_file {
+        redis.password = Some(read_secret(path, "l2.redis.password_file", figment)?);
+    }
+    if let Some(path) = &config.http.token_file {
+        config.http.token = Some(read_secret(path, "http.token_file", figment)?);
+    }
+    Ok(())
+}
+
+fn read_secret(path: &Path, key: &str, figment: &Figment) -> Result<Secret, ConfigError> {
+    let fault = |problem: String| fault(figment, key, problem, "a readable file with one secret");
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| fault(format!("cannot read {}: {error}", path.display())))?;
+    match text.trim() {
+        "" => Err(fault(format!("{} is empty", path.display()))),
+        secret => Ok(Secret::new(secret)),
+    }
+}
+
+fn fault(figment: &Figment, key: &str, problem: String, allowed: &str) -> ConfigError {
+    ConfigError::Value {
+        key: key.to_owned(),
+        origin: origin(figment, key),
+        problem,
+        allowed: allowed.to_owned(),
+    }
+}
+
+fn check_ranges(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
+    let mut outside = None;
+    config.visit("", &mut |setting| {
+        if !setting.within && outside.is_none() {
+            outside = Some(setting);
+        }
+    });
+    if let Some(setting) = outside {
+        let problem = format!("{} is out of range", setting.value.unwrap_or_default());
+        return Err(fault(figment, &setting.key, problem, &setting.allowed));
+    }
+    let extra = config.warming.budget.extra_l2_reads;
+    if !extra.is_valid() {
+        let problem = format!("{:?} is out of range", extra.share().unwrap_or_default());
+        let key = "warming.budget.extra_l2_reads";
+        return Err(fault(figment, key, problem, "0.0 to 100.0 or `unlimited`"));
+    }
+    Ok(())
+}
+
+/// Partners kept ≥ warm cap ≥ the strategy's maximum ≥ its minimum.
+fn check_limits(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
+    let kept = ("tracking.max_partners", config.tracking.max_partners);
+    let cap = (
+        "warming.max_pairs_per_warm",
+        config.warming.max_pairs_per_warm,
+    );
+    let strategy = config.warming.strategy_maximum();
+    let least = (
+        "warming.adaptive.min_pairs",
+        config.warming.adaptive.min_pairs,
+    );
+    let most = (
+        "warming.adaptive.max_pairs",
+        config.warming.adaptive.max_pairs,
+    );
+    for (larger, smaller) in [(kept, cap), (cap, strategy), (most, least)] {
+        if larger.1 < smaller.1 {
+            return Err(ConfigError::Disagree {
+                larger: larger.0.to_owned(),
+                larger_value: larger.1,
+                larger_origin: origin(figment, larger.0),
+                smaller: smaller.0.to_owned(),
+                smaller_value: smaller.1,
+                smaller_origin: origin(figment, smaller.0),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_texts(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
+    let template = &config.keys.template;
+    if let Err(error) = forewarm_infrastructure::KeyCodec::new(template) {
+        let problem = format!("{template:?}: {error}");
+        let allowed = "text with {address} once and {chain} at most once";
+        return Err(fault(figment, "keys.template", problem, allowed));
+    }
+    let prefix = &config.telemetry.prefix;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    if !prefix.chars().all(is_name) || prefix.starts_with(|c: char| c.is_ascii_digit()) {
+        let problem = format!("{prefix:?} cannot begin a metric's name");
+        let allowed = "letters, digits, `_` and `:`, no digit first";
+        return Err(fault(figment, "telemetry.prefix", problem, allowed));
+    }
+    let level = &config.telemetry.log_level;
+    if let Err(error) = level.parse::<tracing_subscriber::filter::Targets>() {
+        let problem = format!("{level:?}: {error}");
+        let allowed = "error, warn, info, debug, trace, or module=level pairs";
+        return Err(fault(figment, "telemetry.log_level", problem, allowed));
+    }
+    for (key, url) in [("l2.redis.url", Some(&config.l2.redis.url))] {
+        let known = |url: &str| ["redis://", "valkey://"].iter().any(|s| url.starts_with(s));
+        if let Some(url) = url.filter(|url| !known(url.reveal())) {
+            let problem = format!("{url} is no address of a single Redis or Valkey server");
+            return Err(fault(figment, key, problem, "redis://[user:password@]host[:port][/database]"));
+        }
+    }
+    Ok(())
+}
+
+fn check_feeds(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
+    let mut stdin = 0;
+    for (index, feed) in config.feeds.iter().enumerate() {
+        let missing = |what: &str, allowed: &str| {
+            let key = format!("feeds[{index}].{what}");
+            Err(fault(figment, &key, "is missing".to_owned(), allowed))
+        };
+        match feed.kind {
+            FeedKind::File if feed.path.is_none() => return missing("path", "a trace file"),
+            FeedKind::RedisStream if feed.stream.is_empty() => {
+                return missing("stream", "a stream's key");
+            }
+            FeedKind::RedisStream if feed.group.is_empty() => {
+                return missing("group", "a group's name");
+            }
+            FeedKind::Stdin => stdin += 1,
+            _ => {}
+        }
+    }
+    if stdin > 1 {
+        let problem = format!("{stdin} feeds read standard input");
+        return Err(fault(figment, "feeds", problem, "one `stdin` feed at most"));
+    }
+    Ok(())
+}
+
+fn check_exposure(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
+    let http = &config.http;
+    let addresses: Vec<SocketAddr> = match http.addr.to_socket_addrs() {
+        Ok(found) => found.collect(),
+        Err(error) => {
+            let problem = format!("{:?} is no address: {error}", http.addr);
+            return Err(fault(figment, "http.addr", problem, "host:port"));
+        }
+    };
+    if http.token.as_ref().is_some_and(|token| token.reveal().is_empty()) {
+        let allowed = "a text of at least one character, or unset";
+        return Err(fault(figment, "http.token", "is empty".to_owned(), allowed));
+    }
+    let local = addresses.iter().all(|address| address.ip().is_loopback());
+    if local || http.token.is_some() || http.allow_unauthenticated {
+        return Ok(());
+    }
+    Err(ConfigError::Exposed {
+        addr: http.addr.clone(),
+        origin: origin(figment, "http.addr"),
+    })
+}
