@@ -31,7 +31,7 @@ pub(super) enum Line {
     End,
 }
 
-/// The reader of lines. Memory: at most [`MAX_LINE_BYTES`] and two chunks.
+/// The reader of lines. Memory: at most twice [`MAX_LINE_BYTES`].
 pub(super) struct Lines {
     source: Source,
     buffer: Vec<u8>,
