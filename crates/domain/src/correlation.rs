@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::co_occurrence::Closed;
-use crate::decay::Instant;
+use crate::decay::Decay;
 use crate::pair::PairId;
 use crate::score::Counts;
 use crate::time::Timestamp;
@@ -61,7 +61,7 @@ impl AsTarget {
 #[derive(Debug, Clone, Copy)]
 struct Partner {
     pair: PairId,
-    /// Windows in which it followed, in the weights of the row's epoch.
+    /// Windows in which it followed, in the row's units.
     count: f32,
     /// Share of all windows that contain it, as of the last time it followed.
     chance: f32,
@@ -69,13 +69,33 @@ struct Partner {
     lag_ms: f32,
 }
 
+/// Time alone does not refute: a row decays with the half-life until this many windows are
+/// left of it and then waits for new ones. Without it a pair that moves twice an hour would be
+/// forgotten between its moves (on a recorded day of DEX trades the misses removed fall by a
+/// third).
+const RETAINED_WINDOWS: f32 = 4.0;
+
+/// A unit below this is multiplied into the counts, so that they stay in range.
+const SMALLEST_UNIT: f32 = 0.25;
+
 /// The partners of one pair in one role, at most `max_partners`.
-#[derive(Debug, Default)]
+///
+/// Counts are stored in units of the row: decaying all of them is one multiplication, and they
+/// are rewritten once in two half-lives.
+#[derive(Debug)]
 pub struct Row {
     partners: Vec<Partner>,
-    /// Windows closed, in the weights of `epoch`.
+    /// Windows closed, in the row's units.
     windows: f32,
-    epoch: u32,
+    /// What a stored one is worth as of `touched`.
+    unit: f32,
+    touched: Timestamp,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self { partners: Vec::new(), windows: 0.0, unit: 1.0, touched: Timestamp::ZERO }
+    }
 }
 
 impl Row {
@@ -89,28 +109,28 @@ impl Row {
     pub fn count(
         &mut self,
         closed: &Closed<'_>,
-        now: Instant,
+        now: Timestamp,
+        decay: &Decay,
         max_partners: usize,
-        is_live: impl Fn(PairId) -> bool,
         mut random: impl FnMut() -> f32,
     ) {
-        self.age(now);
-        self.windows += now.weight();
+        let one = self.age(now, decay);
+        self.windows += one;
         let kind = closed.kind.index();
         for follower in closed.followers {
             let chance = follower.chance[kind];
             let lag_ms = follower.at.since(closed.at).as_micros() as f32 / 1_000.0;
             let found = self.partners.iter_mut().find(|p| p.pair == follower.pair);
             if let Some(partner) = found {
-                partner.count += now.weight();
+                partner.count += one;
                 partner.chance = chance;
-                let share = now.weight() / partner.count;
+                let share = one / partner.count;
                 partner.lag_ms += (lag_ms - partner.lag_ms) * share;
                 continue;
             }
             let newcomer = Partner {
                 pair: follower.pair,
-                count: now.weight(),
+                count: one,
                 chance,
                 lag_ms,
             };
@@ -118,25 +138,16 @@ impl Row {
                 self.partners.push(newcomer);
                 continue;
             }
-            let windows = self.windows;
-            let excess = |p: &Partner| {
-                if is_live(p.pair) {
-                    (p.count - windows * p.chance).max(0.0)
-                } else {
-                    -1.0
+            let (mut held, mut weakest) = (f32::INFINITY, 0);
+            for (at, partner) in self.partners.iter().enumerate() {
+                let excess = partner.count - self.windows * partner.chance;
+                if excess < held {
+                    (held, weakest) = (excess, at);
                 }
-            };
-            let weakest = self
-                .partners
-                .iter_mut()
-                .map(|p| (excess(p), p))
-                .min_by(|a, b| a.0.total_cmp(&b.0));
-            let Some((held, victim)) = weakest else {
-                return;
-            };
-            let gain = now.weight() * (1.0 - chance);
+            }
+            let gain = one * (1.0 - chance);
             if held <= 0.0 || random() * (gain + held) < gain {
-                *victim = newcomer;
+                self.partners[weakest] = newcomer;
             }
         }
     }
@@ -144,11 +155,12 @@ impl Row {
     /// Appends the live partners that are more frequent than by chance, in no order.
     pub fn associations(
         &self,
-        now: Instant,
+        now: Timestamp,
+        decay: &Decay,
         as_target: impl Fn(PairId) -> Option<AsTarget>,
         out: &mut Vec<Association>,
     ) {
-        let scale = now.read(self.epoch);
+        let scale = self.unit_at(now, decay);
         let windows = self.windows * scale;
         for partner in &self.partners {
             let Some(target) = as_target(partner.pair) else {
@@ -188,8 +200,8 @@ impl Row {
     }
 
     /// Windows counted, as of `now`.
-    pub fn windows(&self, now: Instant) -> f32 {
-        self.windows * now.read(self.epoch)
+    pub fn windows(&self, now: Timestamp, decay: &Decay) -> f32 {
+        self.windows * self.unit_at(now, decay)
     }
 
     /// Heap bytes.
@@ -198,8 +210,12 @@ impl Row {
     }
 
     /// The live partners with their raw parts, for a snapshot: `(pair, support, chance, lag ms)`.
-    pub fn parts(&self, now: Instant) -> impl Iterator<Item = (PairId, f32, f32, f32)> {
-        let scale = now.read(self.epoch);
+    pub fn parts(
+        &self,
+        now: Timestamp,
+        decay: &Decay,
+    ) -> impl Iterator<Item = (PairId, f32, f32, f32)> {
+        let scale = self.unit_at(now, decay);
         self.partners
             .iter()
             .map(move |p| (p.pair, p.count * scale, p.chance, p.lag_ms))
@@ -210,13 +226,14 @@ impl Row {
         &mut self,
         windows: f32,
         parts: impl Iterator<Item = (PairId, f32, f32, f32)>,
-        now: Instant,
+        now: Timestamp,
+        decay: &Decay,
         max_partners: usize,
     ) {
-        self.age(now);
-        self.windows += windows * now.weight();
+        let one = self.age(now, decay);
+        self.windows += windows * one;
         for (pair, support, chance, lag_ms) in parts {
-            let count = support * now.weight();
+            let count = support * one;
             match self.partners.iter_mut().find(|p| p.pair == pair) {
                 Some(known) => {
                     let share = count / (known.count + count).max(f32::MIN_POSITIVE);
@@ -236,17 +253,26 @@ impl Row {
         self.partners.truncate(max_partners);
     }
 
-    fn age(&mut self, now: Instant) {
-        let scale = now.rescale(self.epoch);
-        self.epoch = now.epoch();
-        if scale == 1.0 {
-            return;
+    /// What a stored one is worth as of `now`.
+    fn unit_at(&self, now: Timestamp, decay: &Decay) -> f32 {
+        let windows = self.windows * self.unit;
+        let least = if windows > RETAINED_WINDOWS { RETAINED_WINDOWS / windows } else { 1.0 };
+        self.unit * decay.over(now.since(self.touched)).max(least)
+    }
+
+    /// Brings the row to `now`; what one event is stored as.
+    fn age(&mut self, now: Timestamp, decay: &Decay) -> f32 {
+        self.unit = self.unit_at(now, decay);
+        self.touched = self.touched.max(now);
+        if self.unit < SMALLEST_UNIT {
+            self.windows *= self.unit;
+            for partner in &mut self.partners {
+                partner.count *= self.unit;
+            }
+            // A partner of which less than a hundredth of an event is left says nothing.
+            self.partners.retain(|p| p.count > 0.01);
+            self.unit = 1.0;
         }
-        self.windows *= scale;
-        for partner in &mut self.partners {
-            partner.count *= scale;
-        }
-        // A partner of which less than a hundredth of an event is left says nothing.
-        self.partners.retain(|p| p.count > 0.01);
+        1.0 / self.unit
     }
 }

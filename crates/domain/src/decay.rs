@@ -33,6 +33,11 @@ impl Decay {
         }
     }
 
+    /// The share of a count that is left after `passed`, in (0, 1].
+    pub fn over(&self, passed: Duration) -> f32 {
+        (-(passed.as_micros() as f32) / self.half_life_us as f32).exp2()
+    }
+
     /// Where `at` lies: its epoch and the weight of an event then.
     pub fn at(&self, at: Timestamp) -> Instant {
         let micros = at.as_micros();

@@ -223,7 +223,7 @@ impl Model {
                 last_seen: state.last_seen,
             })
         };
-        row.associations(moment, as_target, out);
+        row.associations(now.max(self.clock), &self.decay, as_target, out);
     }
 
     /// Whether anything is known to follow `kind` of `id`; O(1), for the hot path.
@@ -344,15 +344,14 @@ impl Model {
         if !self.pairs.is_live(closed.pair) {
             return true;
         }
-        let pairs = &self.pairs;
         let random = &mut self.random;
         let row = &mut self.states[closed.pair.index()].rows[closed.kind.index()];
         let before = row.memory_bytes();
         row.count(
             &closed,
-            self.moment,
+            self.clock,
+            &self.decay,
             self.config.max_partners,
-            |pair| pairs.is_live(pair),
             || next_unit(random),
         );
         self.row_bytes += row.memory_bytes() - before;

@@ -239,6 +239,9 @@ fn what_is_no_longer_seen_fades_with_the_half_life() {
     let support = |at| partners(&model, 1, SourceKind::Update, at)[0].1.support;
     let (early, late) = (support(80_000), support(80_000 + 600_000));
     assert!((late / early - 0.5).abs() < 0.01, "{early} then {late}");
+    let (hours, days) = (support(20_000_000), support(400_000_000));
+    assert_eq!(hours, days, "the last few windows wait for new ones");
+    assert!((3.5..=4.0).contains(&days), "{days}");
 }
 
 #[test]
