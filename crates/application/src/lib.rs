@@ -4,6 +4,7 @@ pub mod generate;
 pub mod governor;
 pub mod learner;
 pub mod ledger;
+pub mod metrics;
 pub mod ports;
 pub mod replay;
 pub mod trace;

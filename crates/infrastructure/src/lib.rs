@@ -6,6 +6,7 @@ pub mod codec;
 pub mod feeds;
 pub mod l1;
 pub mod l2;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;

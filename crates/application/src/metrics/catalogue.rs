@@ -272,7 +272,7 @@ macro_rules! catalogue {
 
 catalogue! {
     TrackingDuration = "arbitrage_correlation_tracking_duration_us", Histogram, Microseconds, [CHAIN], TRACKING_US,
-        "Time to track one update in microseconds, queue not included. Sampled: one update in 16 is timed, so _count is a sixteenth of arbitrage_correlation_updates_tracked_total.";
+        "Time to track one update in microseconds, queue not included. Sampled: one update in 16 is timed, so _count is a sixteenth of the updates tracked.";
     UpdatesReceived = "arbitrage_correlation_updates_received_total", Counter, Count, [CHAIN], [],
         "Updates and reads that arrived to be tracked.";
     UpdatesTracked = "arbitrage_correlation_updates_tracked_total", Counter, Count, [CHAIN], [],
