@@ -178,7 +178,7 @@ proptest! {
                 }
                 Step::Stale(k, version) => {
                     let before = l1.peek(&key(k), at(1));
-                    ended += u32::from(l1.mark_stale(&key(k), version));
+                    ended += u32::from(l1.mark_stale(&key(k), version.map(Version)));
                     if before.is_some() && l1.peek(&key(k), at(1)).is_none() {
                         last.insert(k, None);
                     }
