@@ -32,7 +32,10 @@ pub enum TurnedDown {
 
 impl fmt::Display for TurnedDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::WorseThanOff { with_warming, without } = self;
+        let Self::WorseThanOff {
+            with_warming,
+            without,
+        } = self;
         write!(
             f,
             "L1 missed {with_warming} of {JUDGEMENT} look-ups with warming and {without} without"
@@ -142,7 +145,10 @@ impl Governor {
     fn conclude(&mut self) {
         let (lost, won) = (self.misses, self.off_misses);
         let worse = lost as f64 - won as f64 > 3.0 * (self.differing as f64).sqrt();
-        let verdict = TurnedDown::WorseThanOff { with_warming: lost, without: won };
+        let verdict = TurnedDown::WorseThanOff {
+            with_warming: lost,
+            without: won,
+        };
         (self.judged, self.misses, self.off_misses, self.differing) = (0, 0, 0, 0);
         if self.pause > 0 {
             self.pause -= 1;
@@ -189,7 +195,10 @@ mod tests {
         };
         assert!(feed(|n| n % 2 == 0, |n| n % 2 == 0 || n % 5 == 0));
         assert!(!feed(|n| n % 2 == 0 || n % 5 == 0, |n| n % 2 == 0));
-        assert!(!feed(|n| n % 2 == 0, |n| n % 2 == 1), "as many won as lost is noise");
+        assert!(
+            !feed(|n| n % 2 == 0, |n| n % 2 == 1),
+            "as many won as lost is noise"
+        );
     }
 
     #[test]
@@ -203,7 +212,10 @@ mod tests {
             (0..JUDGEMENT).for_each(|_| governor.judge(down, true));
         }
         let active = paused.iter().filter(|down| !**down).count();
-        assert!((3..=8).contains(&active), "{active} judgements of 40 spent losing");
+        assert!(
+            (3..=8).contains(&active),
+            "{active} judgements of 40 spent losing"
+        );
     }
 
     proptest! {

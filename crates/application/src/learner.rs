@@ -52,13 +52,18 @@ struct ModelNetwork<'a> {
 
 impl Network for ModelNetwork<'_> {
     fn partners(&self, pair: PairId, out: &mut Vec<Association>) {
-        self.model.associations(pair, SourceKind::Read, self.now, out);
+        self.model
+            .associations(pair, SourceKind::Read, self.now, out);
     }
 }
 
 impl Learner {
     /// An empty model, choosing by `strategy`, with room for `queue_size` requests.
-    pub fn new(config: ModelConfig, strategy: Box<dyn SelectionStrategy>, queue_size: usize) -> Self {
+    pub fn new(
+        config: ModelConfig,
+        strategy: Box<dyn SelectionStrategy>,
+        queue_size: usize,
+    ) -> Self {
         Self {
             model: Model::new(config),
             strategy,
@@ -73,7 +78,11 @@ impl Learner {
     /// Learns an event; the pair and role it may be warmed for.
     pub fn observe(&mut self, event: &Event, now: Timestamp) -> Request {
         let (pair, kind) = self.model.observe(event, now);
-        Request { pair, kind, at: event.at }
+        Request {
+            pair,
+            kind,
+            at: event.at,
+        }
     }
 
     /// Queues a request, at most one a pair.
@@ -114,9 +123,13 @@ impl Learner {
     pub fn select(&mut self, request: Request, now: Timestamp, cap: usize) -> &[Candidate] {
         self.candidates.clear();
         self.partners.clear();
-        self.model.associations(request.pair, request.kind, now, &mut self.partners);
+        self.model
+            .associations(request.pair, request.kind, now, &mut self.partners);
         if cap > 0 && !self.partners.is_empty() {
-            let network = ModelNetwork { model: &self.model, now };
+            let network = ModelNetwork {
+                model: &self.model,
+                now,
+            };
             let context = SelectionContext {
                 source: request.pair,
                 kind: request.kind,
@@ -140,11 +153,13 @@ impl Learner {
     pub fn partners(&mut self, pair: PairId, kind: SourceKind, now: Timestamp) -> &[Association] {
         self.partners.clear();
         self.model.associations(pair, kind, now, &mut self.partners);
-        self.partners
-            .sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.pair.cmp(&b.pair)));
+        self.partners.sort_unstable_by(|a, b| {
+            b.score
+                .total_cmp(&a.score)
+                .then_with(|| a.pair.cmp(&b.pair))
+        });
         &self.partners
     }
-
 
     /// The key of a pair, if the model still tracks it.
     pub fn key(&self, pair: PairId) -> Option<&Key> {

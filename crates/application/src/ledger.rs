@@ -10,8 +10,8 @@
 
 use std::collections::VecDeque;
 
-use forewarm_domain::{ChainId, Key, Outcome};
 use foldhash::fast::RandomState;
+use forewarm_domain::{ChainId, Key, Outcome};
 use hashbrown::HashMap;
 
 use crate::ports::Evicted;
@@ -142,8 +142,16 @@ impl Ledger {
         self.totals.warmed += 1;
         let id = self.next_id;
         self.next_id += 1;
-        let mut warm = Warm { id, chain: key.chain(), harmed: false, watches: 0 };
-        for victim in victims.iter().filter(|victim| victim.fresh && !victim.unread) {
+        let mut warm = Warm {
+            id,
+            chain: key.chain(),
+            harmed: false,
+            watches: 0,
+        };
+        for victim in victims
+            .iter()
+            .filter(|victim| victim.fresh && !victim.unread)
+        {
             let until = lookup + horizon;
             let watch = Watch { warm: id, until };
             if let Some(older) = self.watches.insert(victim.key.clone(), watch) {
@@ -204,7 +212,11 @@ impl Ledger {
             }
             let (until, key) = self.closing.pop_front().expect("there is a front");
             // The same victim may have been watched anew since.
-            if self.watches.get(&key).is_some_and(|watch| watch.until == until) {
+            if self
+                .watches
+                .get(&key)
+                .is_some_and(|watch| watch.until == until)
+            {
                 let watch = self.watches.remove(&key).expect("it was just found");
                 if let Some(outcome) = self.close_watch(watch.warm, false) {
                     ended(outcome);
@@ -225,7 +237,11 @@ impl Ledger {
             return None;
         }
         let warm = self.pending.remove(&id).expect("it was just found");
-        let outcome = if harmed { Outcome::Harmful } else { Outcome::Wasted };
+        let outcome = if harmed {
+            Outcome::Harmful
+        } else {
+            Outcome::Wasted
+        };
         Some(self.end(warm.chain, outcome))
     }
 
@@ -245,7 +261,11 @@ mod tests {
     }
 
     fn victim(n: u8) -> Evicted {
-        Evicted { key: key(n), unread: false, fresh: true }
+        Evicted {
+            key: key(n),
+            unread: false,
+            fresh: true,
+        }
     }
 
     fn balanced(ledger: &Ledger) -> bool {
@@ -271,15 +291,27 @@ mod tests {
             ledger.advance(return_at, |ended| outcome = Some(ended.1));
             outcome = outcome.or(ledger.missed(&key(2), return_at).map(|ended| ended.1));
             outcome = outcome.or(ledger.lost(&key(1)).map(|ended| ended.1));
-            assert_eq!(outcome, Some(expected), "victim back at {return_at}, then lost");
+            assert_eq!(
+                outcome,
+                Some(expected),
+                "victim back at {return_at}, then lost"
+            );
             // … or after.
             let mut ledger = Ledger::new();
             ledger.landed(&key(1), &[victim(2)], 10, 5);
-            assert_eq!(ledger.lost(&key(1)), None, "pending while the watch is open");
+            assert_eq!(
+                ledger.lost(&key(1)),
+                None,
+                "pending while the watch is open"
+            );
             assert_eq!(ledger.still_live(), 1);
             let mut outcome = ledger.missed(&key(2), return_at).map(|ended| ended.1);
             ledger.advance(return_at, |ended| outcome = Some(ended.1));
-            assert_eq!(outcome, Some(expected), "lost, then victim back at {return_at}");
+            assert_eq!(
+                outcome,
+                Some(expected),
+                "lost, then victim back at {return_at}"
+            );
             assert!(balanced(&ledger));
         }
     }
@@ -287,8 +319,14 @@ mod tests {
     #[test]
     fn evicting_a_stale_or_unread_entry_is_no_harm() {
         let mut ledger = Ledger::new();
-        let stale = Evicted { fresh: false, ..victim(2) };
-        let unread = Evicted { unread: true, ..victim(3) };
+        let stale = Evicted {
+            fresh: false,
+            ..victim(2)
+        };
+        let unread = Evicted {
+            unread: true,
+            ..victim(3)
+        };
         ledger.landed(&key(1), &[stale, unread], 0, 100);
         assert!(!ledger.is_watching());
         assert_eq!(ledger.lost(&key(1)).unwrap().1, Outcome::Wasted);

@@ -1,5 +1,8 @@
 #![forbid(unsafe_code)]
 //! The use cases of Forewarm.
+pub mod breaker;
+pub mod engine;
+pub mod flights;
 pub mod generate;
 pub mod governor;
 pub mod learner;

@@ -95,7 +95,14 @@ pub enum Contender {
 impl Contender {
     /// The baselines that every report has.
     pub fn baselines() -> Vec<Self> {
-        vec![Self::Off, Self::Lru, Self::Refresh, Self::Markov, Self::Oracle, Self::OracleUnlimited]
+        vec![
+            Self::Off,
+            Self::Lru,
+            Self::Refresh,
+            Self::Markov,
+            Self::Oracle,
+            Self::OracleUnlimited,
+        ]
     }
 
     /// The name in reports.
@@ -112,7 +119,11 @@ impl Contender {
     }
 
     fn policy(&self) -> Policy {
-        if matches!(self, Self::Lru) { Policy::Lru } else { Policy::Product }
+        if matches!(self, Self::Lru) {
+            Policy::Lru
+        } else {
+            Policy::Product
+        }
     }
 }
 
@@ -152,7 +163,9 @@ pub fn replay(
     let entries = config.l1.entries(timeline.keys.len());
     let mut runs = Vec::with_capacity(contenders.len() + 1);
     let mut off = run::OffSeries::default();
-    let others = contenders.into_iter().filter(|c| !matches!(c, Contender::Off));
+    let others = contenders
+        .into_iter()
+        .filter(|c| !matches!(c, Contender::Off));
     for contender in std::iter::once(Contender::Off).chain(others) {
         let name = contender.name();
         let l1 = (stage.caches)(contender.policy(), entries);

@@ -94,7 +94,12 @@ pub struct Row {
 
 impl Default for Row {
     fn default() -> Self {
-        Self { partners: Vec::new(), windows: 0.0, unit: 1.0, touched: Timestamp::ZERO }
+        Self {
+            partners: Vec::new(),
+            windows: 0.0,
+            unit: 1.0,
+            touched: Timestamp::ZERO,
+        }
     }
 }
 
@@ -256,7 +261,11 @@ impl Row {
     /// What a stored one is worth as of `now`.
     fn unit_at(&self, now: Timestamp, decay: &Decay) -> f32 {
         let windows = self.windows * self.unit;
-        let least = if windows > RETAINED_WINDOWS { RETAINED_WINDOWS / windows } else { 1.0 };
+        let least = if windows > RETAINED_WINDOWS {
+            RETAINED_WINDOWS / windows
+        } else {
+            1.0
+        };
         self.unit * decay.over(now.since(self.touched)).max(least)
     }
 

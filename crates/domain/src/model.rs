@@ -4,6 +4,8 @@
 //! most four sources whose windows close: O(1), whatever the number of pairs. Memory is bounded
 //! by `max_pairs` × (two rows of `max_partners` × 24 bytes + about 200 bytes).
 
+pub mod snapshot;
+
 use std::time::Duration;
 
 use crate::co_occurrence::{CLOSED_PER_EVENT, LastTarget, SourceKind, Window, WindowConfig};
@@ -264,46 +266,7 @@ impl Model {
             + self.row_bytes
     }
 
-    /// A row's parts, for a snapshot: its windows and partners as of `now`.
-    pub(crate) fn row(&self, id: PairId, kind: SourceKind) -> &Row {
-        &self.states[id.index()].rows[kind.index()]
-    }
-
-    pub(crate) fn moment(&self, now: Timestamp) -> Instant {
-        self.decay.at(now.max(self.clock))
-    }
-
-    pub(crate) fn totals(&self, now: Instant) -> [f32; 2] {
-        self.sources.map(|count| count.get(now))
-    }
-
-    pub(crate) fn add_totals(&mut self, totals: [f32; 2], now: Instant) {
-        for (held, more) in self.sources.iter_mut().zip(totals) {
-            held.add(more, now);
-        }
-        self.reads_seen = true;
-    }
-
-    pub(crate) fn entered(&self, id: PairId, now: Instant) -> [f32; 2] {
-        self.states[id.index()].entered.map(|count| count.get(now))
-    }
-
-    pub(crate) fn add_entered(&mut self, id: PairId, entered: [f32; 2], now: Instant) {
-        for (held, more) in self.states[id.index()].entered.iter_mut().zip(entered) {
-            held.add(more, now);
-        }
-    }
-
-    pub(crate) fn row_mut(&mut self, id: PairId, kind: SourceKind) -> &mut Row {
-        &mut self.states[id.index()].rows[kind.index()]
-    }
-
-    pub(crate) fn count_row_bytes(&mut self) {
-        let rows = self.states.iter().flat_map(|state| &state.rows);
-        self.row_bytes = rows.map(Row::memory_bytes).sum();
-    }
-
-    pub(crate) fn intern(&mut self, key: &Key) -> PairId {
+    fn intern(&mut self, key: &Key) -> PairId {
         let interned = self.pairs.intern(key);
         match interned {
             Interned::Known(_) => {}

@@ -31,11 +31,17 @@ impl<'a> Future<'a> {
     pub(super) fn next_use(&mut self, key: u32, at: usize) -> Option<u32> {
         let lines = &self.timeline.appearances[key as usize];
         let cursor = &mut self.cursors[key as usize];
-        while lines.get(*cursor as usize).is_some_and(|&line| line as usize <= at) {
+        while lines
+            .get(*cursor as usize)
+            .is_some_and(|&line| line as usize <= at)
+        {
             *cursor += 1;
         }
         let next = *lines.get(*cursor as usize)?;
-        let (here, there) = (&self.timeline.lines[at], &self.timeline.lines[next as usize]);
+        let (here, there) = (
+            &self.timeline.lines[at],
+            &self.timeline.lines[next as usize],
+        );
         let served = there.op.reads()
             && there.now >= here.now + self.latency
             && there.reads_before - here.reads_before <= self.horizon;

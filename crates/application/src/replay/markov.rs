@@ -15,12 +15,17 @@ const NOBODY: u32 = u32::MAX;
 
 impl Markov {
     pub(super) fn new(keys: usize) -> Self {
-        Self { successors: vec![[(NOBODY, 0); SUCCESSORS]; keys], previous: None }
+        Self {
+            successors: vec![[(NOBODY, 0); SUCCESSORS]; keys],
+            previous: None,
+        }
     }
 
     /// Learns that `key` was read, after whatever was read before it.
     pub(super) fn read(&mut self, key: u32) {
-        let Some(previous) = self.previous.replace(key) else { return };
+        let Some(previous) = self.previous.replace(key) else {
+            return;
+        };
         if previous == key {
             return;
         }
@@ -36,7 +41,9 @@ impl Markov {
     /// The successors of `key`, most frequent first.
     pub(super) fn successors(&self, key: u32) -> impl Iterator<Item = u32> + '_ {
         let row = &self.successors[key as usize];
-        row.iter().filter(|(_, count)| *count > 0).map(|(successor, _)| *successor)
+        row.iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(successor, _)| *successor)
     }
 }
 
@@ -54,6 +61,10 @@ mod tests {
             }
         }
         let kept: Vec<u32> = markov.successors(0).collect();
-        assert_eq!(kept, [2, 1, 4, 5], "the newcomer takes the place of the rarest");
+        assert_eq!(
+            kept,
+            [2, 1, 4, 5],
+            "the newcomer takes the place of the rarest"
+        );
     }
 }

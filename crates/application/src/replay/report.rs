@@ -23,7 +23,9 @@ pub struct TraceSummary {
 impl TraceSummary {
     pub(super) fn of(timeline: &Timeline) -> Self {
         let reads = timeline.lines.iter().filter(|line| line.op.reads()).count();
-        let span = timeline.span.map_or(Duration::ZERO, |(first, last)| last.since(first));
+        let span = timeline
+            .span
+            .map_or(Duration::ZERO, |(first, last)| last.since(first));
         Self {
             events: timeline.lines.len(),
             reads,
@@ -71,12 +73,20 @@ pub struct Report {
 }
 
 /// The strategies that may be recommended: baselines are yardsticks.
-const BASELINES: [&str; 6] = ["off", "lru", "refresh", "markov", "oracle", "oracle-unlimited"];
+const BASELINES: [&str; 6] = [
+    "off",
+    "lru",
+    "refresh",
+    "markov",
+    "oracle",
+    "oracle-unlimited",
+];
 
 impl Report {
     pub(super) fn new(trace: TraceSummary, l1_entries: usize, mut runs: Vec<RunReport>) -> Self {
-        let (off_misses, off_l2_reads) =
-            runs.first().map_or((0, 0), |off| (off.reads - off.l1_hits, off.l2_reads));
+        let (off_misses, off_l2_reads) = runs
+            .first()
+            .map_or((0, 0), |off| (off.reads - off.l1_hits, off.l2_reads));
         for run in &mut runs {
             let misses = run.reads - run.l1_hits;
             run.misses_removed_ratio = ratio(off_misses as f64 - misses as f64, off_misses);
@@ -84,7 +94,12 @@ impl Report {
                 ratio(run.l2_reads as f64 - off_l2_reads as f64, off_l2_reads);
         }
         let recommended = recommend(&runs);
-        Self { trace, l1_entries, runs, recommended }
+        Self {
+            trace,
+            l1_entries,
+            runs,
+            recommended,
+        }
     }
 }
 

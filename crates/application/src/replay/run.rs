@@ -50,7 +50,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn report(&self, strategy: &'static str, spent: Duration, lines: usize) -> RunReport {
+    pub(super) fn report(
+        &self,
+        strategy: &'static str,
+        spent: Duration,
+        lines: usize,
+    ) -> RunReport {
         RunReport {
             strategy,
             reads: self.reads,
@@ -119,8 +124,10 @@ impl<'a> Run<'a> {
         off: &'a OffSeries,
     ) -> Self {
         let future = || Future::new(timeline, config.l2_latency, l1_entries);
-        let budgeted =
-            matches!(contender, Contender::Markov | Contender::Oracle | Contender::Strategy(_));
+        let budgeted = matches!(
+            contender,
+            Contender::Markov | Contender::Oracle | Contender::Strategy(_)
+        );
         let mind = match contender {
             Contender::Off | Contender::Lru => Mind::Nothing,
             Contender::Refresh => Mind::Refresh,
@@ -130,7 +137,9 @@ impl<'a> Run<'a> {
                 Mind::Oracle(Learner::new(config.model, nobody, 1), future())
             }
             Contender::OracleUnlimited => Mind::OracleUnlimited(future()),
-            Contender::Strategy(strategy) => Mind::Strategy(Learner::new(config.model, strategy, 1)),
+            Contender::Strategy(strategy) => {
+                Mind::Strategy(Learner::new(config.model, strategy, 1))
+            }
         };
         Self {
             timeline,
@@ -205,7 +214,9 @@ impl<'a> Run<'a> {
         self.ledger.advance(self.tally.reads, |_| {});
         let (mut hit, mut fetched) = (false, false);
         match self.l1.get(name, now) {
-            LocalLookup::Hit { first_read_of_warm, .. } => {
+            LocalLookup::Hit {
+                first_read_of_warm, ..
+            } => {
                 hit = true;
                 self.tally.hits += 1;
                 if first_read_of_warm {
@@ -218,7 +229,8 @@ impl<'a> Run<'a> {
             LocalLookup::Expired { unread: false } | LocalLookup::Miss => {}
         }
         // The budget sees what `off` does on this line before what we do.
-        self.governor.off_would_read(f64::from(u8::from(self.off.read_l2(at))));
+        self.governor
+            .off_would_read(f64::from(u8::from(self.off.read_l2(at))));
         self.governor.judge(hit, self.off.hit(at));
         if !hit {
             self.ledger.missed(name, self.tally.reads);
@@ -231,7 +243,9 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.series.lines.push(u8::from(hit) | u8::from(fetched) << 1);
+        self.series
+            .lines
+            .push(u8::from(hit) | u8::from(fetched) << 1);
     }
 
     /// Learns from the line and fetches what the mind expects next.
@@ -242,9 +256,15 @@ impl<'a> Run<'a> {
         };
         let key = self.timeline.lines[at].key;
         let learned = |learner: &mut Learner| -> Option<Request> {
-            let seen = Event { key: event.key.clone(), op: event.op, at: event.at };
+            let seen = Event {
+                key: event.key.clone(),
+                op: event.op,
+                at: event.at,
+            };
             let request = learner.observe(&seen, now);
-            (learner.offer(request) == Offer::Queued).then(|| learner.next_request()).flatten()
+            (learner.offer(request) == Offer::Queued)
+                .then(|| learner.next_request())
+                .flatten()
         };
         self.wanted.clear();
         let wanted = &mut self.wanted;
@@ -260,23 +280,33 @@ impl<'a> Run<'a> {
                 future.next_reads(at, self.config.max_pairs_per_warm, FORESIGHT, wanted);
             }
             Mind::Oracle(learner, future) => {
-                let Some(request) = learned(learner) else { return };
+                let Some(request) = learned(learner) else {
+                    return;
+                };
                 let partners = learner.partners(request.pair, request.kind, now);
                 let ids: Vec<_> = partners.iter().map(|partner| partner.pair).collect();
                 let mut uses: Vec<(u32, u32)> = ids
                     .into_iter()
                     .filter_map(|id| self.timeline.number(learner.key(id)?))
-                    .filter(|&key| self.l1.peek(&self.timeline.keys[key as usize], now).is_none())
+                    .filter(|&key| {
+                        self.l1
+                            .peek(&self.timeline.keys[key as usize], now)
+                            .is_none()
+                    })
                     .filter_map(|key| Some((future.next_use(key, at)?, key)))
                     .collect();
                 uses.sort_unstable();
                 wanted.extend(uses.into_iter().map(|(_, key)| key).take(cap));
             }
             Mind::Strategy(learner) => {
-                let Some(request) = learned(learner) else { return };
+                let Some(request) = learned(learner) else {
+                    return;
+                };
                 learner.select(request, now, cap);
                 for candidate in learner.selected() {
-                    let number = learner.key(candidate.pair).and_then(|k| self.timeline.number(k));
+                    let number = learner
+                        .key(candidate.pair)
+                        .and_then(|k| self.timeline.number(k));
                     wanted.extend(number);
                 }
             }
@@ -289,7 +319,10 @@ impl<'a> Run<'a> {
         let mut wanted = std::mem::take(&mut self.wanted);
         wanted.retain(|&key| {
             self.flight_of[key as usize] == 0
-                && self.l1.peek(&self.timeline.keys[key as usize], now).is_none()
+                && self
+                    .l1
+                    .peek(&self.timeline.keys[key as usize], now)
+                    .is_none()
         });
         let granted = self.governor.grant(wanted.len());
         self.over_budget += (wanted.len() - granted) as u64;
@@ -301,7 +334,13 @@ impl<'a> Run<'a> {
 
     fn depart(&mut self, key: u32, warm: bool, now: Timestamp) {
         let lands_at = now + self.config.l2_latency;
-        let flight = Flight { key, lands_at, warm, awaited: !warm, discarded: false };
+        let flight = Flight {
+            key,
+            lands_at,
+            warm,
+            awaited: !warm,
+            discarded: false,
+        };
         if self.config.l2_latency.is_zero() {
             self.land(flight, now);
             return;
@@ -317,7 +356,11 @@ impl<'a> Run<'a> {
     }
 
     fn land_until(&mut self, now: Timestamp) {
-        while self.flights.front().is_some_and(|flight| flight.lands_at <= now) {
+        while self
+            .flights
+            .front()
+            .is_some_and(|flight| flight.lands_at <= now)
+        {
             let flight = self.flights.pop_front().expect("there is a front");
             if !flight.discarded {
                 self.flight_of[flight.key as usize] = 0;
@@ -330,7 +373,11 @@ impl<'a> Run<'a> {
         let name = &self.timeline.keys[flight.key as usize];
         let cached = self.cached(Bytes::new(), None, now);
         let unread = flight.warm && !flight.awaited;
-        let placement = if unread { Placement::Warm } else { Placement::Demand };
+        let placement = if unread {
+            Placement::Warm
+        } else {
+            Placement::Demand
+        };
         let placed = self.l1.place(name, cached, placement);
         self.account(flight.key, &placed);
         if !placed.placed {
@@ -338,7 +385,8 @@ impl<'a> Run<'a> {
         }
         if unread {
             let horizon = self.l1_entries as u64;
-            self.ledger.landed(name, &placed.evicted, self.tally.reads, horizon);
+            self.ledger
+                .landed(name, &placed.evicted, self.tally.reads, horizon);
             self.unread.push_back(flight.key);
             self.keep_share();
         } else if flight.warm {
@@ -361,7 +409,9 @@ impl<'a> Run<'a> {
         let share = (self.l1_entries as f64 * self.config.l1_share) as usize;
         let most = share.max(2 * self.config.max_pairs_per_warm);
         while self.ledger.unread() > most {
-            let Some(key) = self.unread.pop_front() else { return };
+            let Some(key) = self.unread.pop_front() else {
+                return;
+            };
             let name = &self.timeline.keys[key as usize];
             if self.ledger.is_unread(name) && self.l1.remove(name) {
                 self.ledger.lost(name);
@@ -370,13 +420,16 @@ impl<'a> Run<'a> {
         if self.unread.len() > 4 * most + 64 {
             let ledger = &self.ledger;
             let keys = &self.timeline.keys;
-            self.unread.retain(|&key| ledger.is_unread(&keys[key as usize]));
+            self.unread
+                .retain(|&key| ledger.is_unread(&keys[key as usize]));
         }
     }
 
     /// Once a second of stream time the strategy learns what happened.
     fn report_window(&mut self, now: Timestamp) {
-        let Mind::Strategy(learner) = &mut self.mind else { return };
+        let Mind::Strategy(learner) = &mut self.mind else {
+            return;
+        };
         if now < self.next_report {
             return;
         }
@@ -395,10 +448,20 @@ impl<'a> Run<'a> {
         self.reported = all;
     }
 
-    fn cached(&self, value: Bytes, version: Option<forewarm_domain::Version>, now: Timestamp) -> Cached {
+    fn cached(
+        &self,
+        value: Bytes,
+        version: Option<forewarm_domain::Version>,
+        now: Timestamp,
+    ) -> Cached {
         let ttl = self.config.default_ttl;
         let expires_at = ttl.map_or(Timestamp::MAX, |ttl| now + ttl);
-        Cached { value, version, loaded_at: now, expires_at }
+        Cached {
+            value,
+            version,
+            loaded_at: now,
+            expires_at,
+        }
     }
 }
 

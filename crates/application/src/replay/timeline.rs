@@ -1,7 +1,7 @@
 //! A recording with its keys numbered and its future known.
 
-use forewarm_domain::{Key, Op, Timestamp};
 use foldhash::fast::RandomState;
+use forewarm_domain::{Key, Op, Timestamp};
 use hashbrown::HashMap;
 
 use crate::trace::TraceEvent;
@@ -50,12 +50,19 @@ impl Timeline {
         let (mut now, mut reads) = (Timestamp::ZERO, 0);
         for (at, event) in events.iter().enumerate() {
             now = now.max(event.at);
-            let first = timeline.span.map_or(event.at, |(first, _)| first.min(event.at));
+            let first = timeline
+                .span
+                .map_or(event.at, |(first, _)| first.min(event.at));
             timeline.span = Some((first, now));
             let key = timeline.number_or_add(&event.key);
             timeline.appearances[key as usize].push(at as u32);
             timeline.has_ops |= event.op != Op::Access;
-            timeline.lines.push(Line { key, op: event.op, now, reads_before: reads });
+            timeline.lines.push(Line {
+                key,
+                op: event.op,
+                now,
+                reads_before: reads,
+            });
             reads += u32::from(event.op.reads());
         }
         timeline

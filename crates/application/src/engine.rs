@@ -1,0 +1,316 @@
+//! The engine: the use cases over one L1, one L2 and one learner.
+//!
+//! The straight line of data:
+//!
+//! ```text
+//! observe_update / get ─► L1 ─► event queue (bounded, lossy, counted)
+//! learn                ─► model ─► warm queue (bounded, one request a pair)
+//! warm                 ─► select ─► peek ─► budget ─► ONE L2 read ─► L1 if newer ─► ledger
+//! ```
+//!
+//! Every method takes `now`; nothing here reads a clock. `observe_*` and hits of `get` are
+//! synchronous and allocate nothing. Locks, in the order in which they may be held: learner;
+//! flights → ledger → L1's own; governor and shadow hold nothing else.
+
+mod config;
+mod control;
+mod ghost;
+mod learning;
+mod lookup;
+mod shadow;
+mod status;
+mod warming;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_queue::ArrayQueue;
+use forewarm_domain::model::check_time;
+use forewarm_domain::{Key, Op, Refused, Rollout, SelectionStrategy, Timestamp, Version};
+use parking_lot::{Mutex, RwLock};
+
+use crate::breaker::Breaker;
+use crate::flights::Flights;
+use crate::governor::Governor;
+use crate::learner::Learner;
+use crate::ledger::Ledger;
+use crate::metrics::{EvictionReason, Metrics, StrategyLabel};
+use crate::ports::{Cached, LocalCache, Placed, Placement, SharedCache, SharedCacheError};
+
+pub use crate::metrics::Level;
+pub use config::EngineConfig;
+pub use ghost::Ghost;
+pub use status::{Correlation, Status};
+pub use warming::WarmReport;
+
+/// An update as a feed tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// When, by the feed's clock.
+    pub at: Timestamp,
+    /// The source's version.
+    pub version: Option<Version>,
+    /// The new value; without it L1's copy becomes stale.
+    pub value: Option<Bytes>,
+    /// The new value's time to live.
+    pub ttl: Option<Duration>,
+}
+
+/// What became of an observed event. Its effect on L1 has happened either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// It will be learned from.
+    Queued,
+    /// The learner is behind: the event is lost for learning, and counted.
+    Dropped,
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The value's bytes.
+    pub value: Bytes,
+    /// The source's version, where known.
+    pub version: Option<Version>,
+    /// Since when L1 holds it; `None` from L2.
+    pub age: Option<Duration>,
+    /// What remains of its time to live; `None` = does not expire.
+    pub ttl: Option<Duration>,
+    /// Who answered.
+    pub level: Level,
+}
+
+/// Why a demand read or write failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// L2 gave no answer.
+    #[error(transparent)]
+    SharedCache(#[from] SharedCacheError),
+}
+
+/// An event on its way to the learner.
+#[derive(Debug)]
+struct Observation {
+    key: Key,
+    op: Op,
+    at: Timestamp,
+    /// For demand reads: whether L1 answered, and the value's size where known.
+    demand: Option<bool>,
+    size: u32,
+}
+
+/// Called when there is work for a loop; must not block.
+pub type Waker = Box<dyn Fn() + Send + Sync>;
+
+/// Makes a key of its bytes and database (the one key codec).
+pub type KeyOf = Box<dyn Fn(Bytes, u16) -> Key + Send + Sync>;
+
+/// The engine. Shared in an `Arc` by everybody.
+pub struct Engine {
+    config: EngineConfig,
+    l1: Box<dyn LocalCache>,
+    l2: Arc<dyn SharedCache>,
+    metrics: Arc<Metrics>,
+    flights: Flights,
+    ledger: Mutex<Ledger>,
+    governor: Mutex<Governor>,
+    breaker: Mutex<Breaker>,
+    learner: Mutex<Learner>,
+    strategy_label: RwLock<Option<StrategyLabel>>,
+    rollout: RwLock<Rollout>,
+    shadow: Mutex<shadow::ShadowSet>,
+    unread: Mutex<std::collections::VecDeque<Key>>,
+    ghost: Mutex<Ghost>,
+    events: ArrayQueue<Observation>,
+    lookups: AtomicU64,
+    windows: Mutex<learning::Windows>,
+    key_of: KeyOf,
+    wake_learner: Waker,
+    wake_warmer: Waker,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// L1.
+    pub l1: Box<dyn LocalCache>,
+    /// L2.
+    pub l2: Arc<dyn SharedCache>,
+    /// L1 as it would be without warming.
+    pub ghost: Ghost,
+    /// The rule of selection.
+    pub strategy: Box<dyn SelectionStrategy>,
+    /// Where everything is counted.
+    pub metrics: Arc<Metrics>,
+    /// For the keys of a restored model.
+    pub key_of: KeyOf,
+    /// Called after an event was queued.
+    pub wake_learner: Waker,
+    /// Called after a request was queued.
+    pub wake_warmer: Waker,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+impl Engine {
+    /// Puts the parts together.
+    pub fn new(config: EngineConfig, parts: Parts) -> Self {
+        let label = StrategyLabel::of(parts.strategy.name());
+        Self {
+            learner: Mutex::new(Learner::new(
+                config.model,
+                parts.strategy,
+                config.queue_size,
+            )),
+            governor: Mutex::new(Governor::new(config.extra_l2_reads)),
+            rollout: RwLock::new(config.rollout.clone()),
+            events: ArrayQueue::new(config.event_queue_size.max(1)),
+            l1: parts.l1,
+            l2: parts.l2,
+            metrics: parts.metrics,
+            ghost: Mutex::new(parts.ghost),
+            key_of: parts.key_of,
+            wake_learner: parts.wake_learner,
+            wake_warmer: parts.wake_warmer,
+            strategy_label: RwLock::new(label),
+            flights: Flights::default(),
+            ledger: Mutex::default(),
+            breaker: Mutex::default(),
+            shadow: Mutex::default(),
+            unread: Mutex::default(),
+            lookups: AtomicU64::new(0),
+            windows: Mutex::default(),
+            config,
+        }
+    }
+
+    /// Where everything is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// L2, for proofs of life.
+    pub fn shared_cache(&self) -> &dyn SharedCache {
+        &*self.l2
+    }
+
+    /// The key was updated: L1's copy becomes stale, or the update's value takes its place
+    /// unless it is older; then the event goes to the learner. Refused only for its time.
+    ///
+    /// Synchronous; allocates nothing unless L1 must take in a new key or evicts more than four.
+    pub fn observe_update(
+        &self,
+        key: &Key,
+        update: Update,
+        now: Timestamp,
+    ) -> Result<Observed, Refused> {
+        let chain = key.chain();
+        self.metrics.update_received(chain);
+        check_time(update.at, now)?;
+        self.flights.discard(key);
+        let mut size = 0;
+        match update.value {
+            Some(value) => {
+                size = u32::try_from(value.len()).unwrap_or(u32::MAX);
+                let ttl = match (update.ttl, self.config.default_ttl) {
+                    (Some(own), Some(most)) => Some(own.min(most)),
+                    (own, default) => own.or(default),
+                };
+                let cached = Cached {
+                    value,
+                    version: update.version,
+                    loaded_at: now,
+                    expires_at: ttl.map_or(Timestamp::MAX, |ttl| now + ttl),
+                };
+                let placed = self.l1.place(key, cached, Placement::Update);
+                self.settle(key, &placed);
+            }
+            None => {
+                if self.l1.mark_stale(key, update.version) {
+                    self.lost(key);
+                }
+                self.shadow.lock().forget(key);
+            }
+        }
+        Ok(self.queue(Observation {
+            key: key.clone(),
+            op: Op::Update,
+            at: update.at,
+            demand: None,
+            size,
+        }))
+    }
+
+    /// The key was read elsewhere: trains the learner, touches nothing else.
+    pub fn observe_read(
+        &self,
+        key: &Key,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Observed, Refused> {
+        self.metrics.update_received(key.chain());
+        check_time(at, now)?;
+        Ok(self.queue(Observation {
+            key: key.clone(),
+            op: Op::Read,
+            at,
+            demand: None,
+            size: 0,
+        }))
+    }
+
+    fn queue(&self, observation: Observation) -> Observed {
+        if self.events.push(observation).is_err() {
+            return Observed::Dropped;
+        }
+        (self.wake_learner)();
+        Observed::Queued
+    }
+
+    /// Accounts for what a placement by anybody but a warm ended.
+    fn settle(&self, key: &Key, placed: &Placed) {
+        if placed.overwrote_unread {
+            self.lost(key);
+        }
+        self.evicted(placed);
+    }
+
+    fn evicted(&self, placed: &Placed) {
+        if placed.evicted.is_empty() {
+            return;
+        }
+        let evicted = placed.evicted.len() as u64;
+        self.metrics
+            .evictions(Level::L1, EvictionReason::Size, evicted);
+        for left in placed.evicted.iter().filter(|left| left.unread) {
+            self.lost(&left.key);
+        }
+    }
+
+    /// A warmed entry left L1 unread.
+    fn lost(&self, key: &Key) {
+        if let Some((chain, outcome)) = self.ledger.lock().lost(key) {
+            self.metrics.outcome(chain, outcome);
+        }
+    }
+
+    fn lookup_number(&self) -> u64 {
+        self.lookups.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

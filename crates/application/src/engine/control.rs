@@ -1,0 +1,34 @@
+//! Control: modes, strategy, the model's snapshot.
+
+use forewarm_domain::model::snapshot::{self, SnapshotError};
+use forewarm_domain::{ChainId, ChainMode, Rollout, SelectionStrategy, Timestamp};
+
+use super::Engine;
+
+impl Engine {
+    /// Switches a chain, or everything; takes effect with the next request.
+    pub fn set_mode(&self, chain: Option<ChainId>, setting: ChainMode) {
+        self.rollout.write().set(chain, setting);
+    }
+
+    /// The modes in force.
+    pub fn rollout(&self) -> Rollout {
+        self.rollout.read().clone()
+    }
+
+    /// Puts another rule of selection in force.
+    pub fn set_strategy(&self, strategy: Box<dyn SelectionStrategy>) {
+        self.set_strategy_label(strategy.name());
+        self.learner.lock().set_strategy(strategy);
+    }
+
+    /// The model as bytes, to be loaded elsewhere or later.
+    pub fn save_model(&self, now: Timestamp) -> Vec<u8> {
+        snapshot::save(self.learner.lock().model(), now)
+    }
+
+    /// Adds a saved model to what is known; the number of pairs it held.
+    pub fn load_model(&self, bytes: &[u8], now: Timestamp) -> Result<usize, SnapshotError> {
+        snapshot::load(self.learner.lock().model_mut(), bytes, now, &*self.key_of)
+    }
+}

@@ -1,0 +1,133 @@
+//! What people ask: the state of the engine and what is known of a pair.
+
+use std::time::Duration;
+
+use forewarm_domain::{Key, SourceKind, Timestamp};
+
+use super::Engine;
+use crate::governor::TurnedDown;
+use crate::ledger::Outcomes;
+use crate::metrics::{BreakerState, OperationTotals};
+use crate::ports::Usage;
+
+/// A partner of a pair, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Correlation {
+    /// The partner.
+    pub key: Key,
+    /// Strength times evidence, corrected for chance, in [0, 1].
+    pub score: f32,
+    /// P(read within the window | the event).
+    pub probability: f32,
+    /// Windows in which it followed, decayed.
+    pub support: f32,
+    /// How many times likelier than by chance.
+    pub lift: f32,
+    /// Mean time from the event to the read.
+    pub lag: Duration,
+    /// `update` or `read`: after which event of the pair.
+    pub source: &'static str,
+}
+
+/// The engine in figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// The rule in force.
+    pub strategy: &'static str,
+    /// Its parameters and learned state.
+    pub parameters: Vec<(&'static str, f64)>,
+    /// Pairs tracked.
+    pub pairs: usize,
+    /// Updates and reads received, and tracked.
+    pub events: (u64, u64),
+    /// Since the model last learned something.
+    pub model_age: Duration,
+    /// The model's bytes.
+    pub model_bytes: usize,
+    /// Warming operations by status.
+    pub operations: OperationTotals,
+    /// Keys warmed.
+    pub pairs_warmed: u64,
+    /// What became of them.
+    pub outcomes: Outcomes,
+    /// Warms that have not ended.
+    pub still_live: usize,
+    /// Requests waiting.
+    pub queue_depth: usize,
+    /// Demand reads of L1: hits, misses.
+    pub demand: (u64, u64),
+    /// Share of the extra reads in use.
+    pub budget_used_ratio: f64,
+    /// Reads left in the budget; `None` = unlimited.
+    pub budget_left: Option<u64>,
+    /// Why warming is turned down, if it is.
+    pub turned_down: Option<TurnedDown>,
+    /// The breaker before L2.
+    pub breaker: BreakerState,
+    /// What L1 holds.
+    pub l1: Usage,
+}
+
+impl Engine {
+    /// What is known to be read after an update or a read of `key`, strongest first.
+    pub fn correlations(&self, key: &Key, limit: usize, now: Timestamp) -> Vec<Correlation> {
+        let mut learner = self.learner.lock();
+        let Some(id) = learner.model().id(key) else {
+            return Vec::new();
+        };
+        let mut known = Vec::new();
+        for kind in SourceKind::ALL {
+            let partners = learner.partners(id, kind, now).to_vec();
+            let named = partners.into_iter().filter_map(|partner| {
+                Some(Correlation {
+                    key: learner.key(partner.pair)?.clone(),
+                    score: partner.score,
+                    probability: partner.probability,
+                    support: partner.support,
+                    lift: partner.lift,
+                    lag: partner.lag,
+                    source: kind.name(),
+                })
+            });
+            known.extend(named);
+        }
+        known.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.key.cmp(&b.key)));
+        known.truncate(limit);
+        known
+    }
+
+    /// The engine in figures.
+    pub fn status(&self, now: Timestamp) -> Status {
+        let learner = self.learner.lock();
+        let (strategy, parameters) = (learner.strategy().name(), learner.strategy().parameters());
+        let (pairs, queue_depth) = (learner.model().len(), learner.queued());
+        let model_age = now.since(learner.model().last_closed());
+        let model_bytes = learner.model().memory_bytes();
+        drop(learner);
+        let (outcomes, still_live) = {
+            let ledger = self.ledger.lock();
+            (ledger.totals(), ledger.still_live())
+        };
+        let governor = self.governor.lock().clone();
+        let demand = self.metrics.demand_totals();
+        Status {
+            strategy,
+            parameters,
+            pairs,
+            events: self.metrics.update_totals(),
+            model_age,
+            model_bytes,
+            operations: self.metrics.operation_totals(),
+            pairs_warmed: self.metrics.pairs_warmed_total(),
+            outcomes,
+            still_live,
+            queue_depth,
+            demand: (demand.hits, demand.misses),
+            budget_used_ratio: governor.used_ratio(),
+            budget_left: governor.left(),
+            turned_down: governor.turned_down(),
+            breaker: self.breaker.lock().state(now),
+            l1: self.l1.usage(),
+        }
+    }
+}

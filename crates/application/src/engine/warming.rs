@@ -1,0 +1,259 @@
+//! Warming: requests → selection → peek → budget → one L2 read → L1 if newer → ledger.
+
+use forewarm_domain::{ChainId, Key, Mode, Operation, Timestamp};
+
+use super::{Engine, Level};
+use crate::flights::{Arrival, Ticket};
+use crate::metrics::{DropReason, EvictionReason, StrategyLabel};
+use crate::ports::{Cached, Placement, SharedCacheError, Stored};
+
+/// What one call of [`Engine::warm`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WarmReport {
+    /// Requests taken from the queue. 0 = it was empty.
+    pub operations: usize,
+    /// The chains of the operations whose keys were read from L2, for the caller's stop-watch.
+    pub sent: Vec<ChainId>,
+    /// Keys read.
+    pub keys: usize,
+    /// Keys placed in L1.
+    pub warmed: usize,
+}
+
+/// One request with the keys it would like.
+struct Wish {
+    source: Key,
+    mode: Mode,
+    wanted: Vec<Key>,
+}
+
+impl Engine {
+    /// The warm loop's body: takes the waiting requests, at most as many as fill one L2 read,
+    /// and serves them with that one read.
+    pub async fn warm(&self, now: Timestamp) -> WarmReport {
+        let wishes = self.wishes(now);
+        let mut report = WarmReport {
+            operations: wishes.len(),
+            ..WarmReport::default()
+        };
+        let strategy = *self.strategy_label.read();
+        let mut batch: Vec<(Key, Vec<Ticket<'_>>)> = Vec::new();
+        for wish in wishes {
+            if let (Some(strategy), selected @ 1..) = (strategy, wish.wanted.len()) {
+                self.metrics
+                    .pairs_selected(wish.source.chain(), strategy, selected as u64);
+            }
+            let tickets = match wish.mode {
+                Mode::On => self.board(&wish, now),
+                Mode::Shadow => {
+                    self.pretend(&wish, now);
+                    Vec::new()
+                }
+                Mode::Off => Vec::new(),
+            };
+            if tickets.is_empty() {
+                self.count_operation(&wish.source, Operation::Skipped);
+            } else {
+                batch.push((wish.source, tickets));
+            }
+        }
+        if !batch.is_empty() {
+            self.serve(batch, now, &mut report).await;
+        }
+        report
+    }
+
+    /// Takes requests and asks the strategy, under one hold of the learner's lock.
+    fn wishes(&self, now: Timestamp) -> Vec<Wish> {
+        let turned_down = self.governor.lock().turned_down().is_some();
+        let cap = if turned_down {
+            0
+        } else {
+            self.config.max_pairs_per_warm
+        };
+        let mut wishes = Vec::new();
+        let mut keys = 0;
+        let mut learner = self.learner.lock();
+        while keys < self.config.max_keys_per_read
+            && wishes.len() < self.config.max_keys_per_read
+            && let Some(request) = learner.next_request()
+        {
+            let Some(source) = learner.key(request.pair).cloned() else {
+                continue;
+            };
+            if now.since(request.at) > self.config.request_deadline {
+                self.metrics.dropped(source.chain(), DropReason::Deadline);
+                self.count_operation(&source, Operation::Skipped);
+                continue;
+            }
+            learner.select(request, now, cap);
+            let chosen = learner.selected().iter();
+            let wanted: Vec<Key> = chosen
+                .filter_map(|candidate| learner.key(candidate.pair).cloned())
+                .collect();
+            keys += wanted.len();
+            let mode = self.rollout.read().mode(&source);
+            wishes.push(Wish {
+                source,
+                mode,
+                wanted,
+            });
+        }
+        wishes
+    }
+
+    /// Drops what L1 has or is on its way, then what the budget does not cover.
+    fn board(&self, wish: &Wish, now: Timestamp) -> Vec<Ticket<'_>> {
+        let mut tickets: Vec<Ticket<'_>> = wish
+            .wanted
+            .iter()
+            .filter(|key| self.l1.peek(key, now).is_none())
+            .filter_map(|key| self.flights.board_warm(key))
+            .collect();
+        if tickets.is_empty() {
+            return tickets;
+        }
+        if !self.breaker.lock().allows(now) {
+            tickets.clear();
+            return tickets;
+        }
+        let granted = self.governor.lock().grant(tickets.len());
+        for _ in granted..tickets.len() {
+            self.metrics
+                .dropped(wish.source.chain(), DropReason::OverBudget);
+        }
+        tickets.truncate(granted);
+        tickets
+    }
+
+    /// Shadow: accounts for what would have been done.
+    fn pretend(&self, wish: &Wish, now: Timestamp) {
+        let mut shadow = self.shadow.lock();
+        for key in &wish.wanted {
+            if !shadow.holds(key) && self.l1.peek(key, now).is_none() {
+                shadow.would_warm(key);
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        batch: Vec<(Key, Vec<Ticket<'_>>)>,
+        now: Timestamp,
+        report: &mut WarmReport,
+    ) {
+        let keys: Vec<Key> = batch
+            .iter()
+            .flat_map(|(_, tickets)| tickets)
+            .map(|t| t.key().clone())
+            .collect();
+        report.keys = keys.len();
+        let read = self.l2.get_many(&keys);
+        let answer = self.in_time(self.config.warm_timeout, read).await;
+        let status = match &answer {
+            Ok(_) => {
+                self.breaker.lock().succeeded();
+                Operation::Success
+            }
+            Err(error) => {
+                self.breaker.lock().failed(now);
+                if matches!(error, SharedCacheError::Timeout { .. }) {
+                    Operation::Timeout
+                } else {
+                    Operation::Error
+                }
+            }
+        };
+        let mut stored = answer.unwrap_or_default().into_iter();
+        for (source, tickets) in batch {
+            report.sent.push(source.chain());
+            self.count_operation(&source, status);
+            if status == Operation::Success {
+                let warmed = tickets.into_iter().fold(0, |warmed, ticket| {
+                    let value = stored.next().flatten();
+                    warmed + usize::from(self.land_warm(ticket, value, now))
+                });
+                self.metrics.pairs_warmed(source.chain(), warmed as u64);
+                report.warmed += warmed;
+            }
+            // On failure the tickets are dropped here: whoever waits reads for itself.
+        }
+        self.keep_share();
+    }
+
+    /// Places one fetched value; whether L1 took it.
+    fn land_warm(&self, ticket: Ticket<'_>, stored: Option<Stored>, now: Timestamp) -> bool {
+        let key = ticket.key().clone();
+        let cached = stored.map(|s| Cached::from_stored(s, now, self.config.default_ttl));
+        let mut warmed = false;
+        let valid = ticket.land(Arrival::Value(cached.clone()), |awaited| {
+            if let Some(cached) = cached {
+                warmed = self.place_warm(&key, cached, awaited);
+                if !warmed {
+                    self.metrics.dropped(key.chain(), DropReason::Stale);
+                }
+            }
+        });
+        if !valid {
+            self.metrics.dropped(key.chain(), DropReason::Stale);
+        }
+        warmed
+    }
+
+    fn place_warm(&self, key: &Key, cached: Cached, awaited: bool) -> bool {
+        if awaited {
+            let placed = self.l1.place(key, cached, Placement::Demand);
+            self.settle(key, &placed);
+            if placed.placed {
+                let (chain, outcome) = self.ledger.lock().late(key);
+                self.metrics.outcome(chain, outcome);
+            }
+            return placed.placed;
+        }
+        // The ledger is held across the placement: a read that finds the entry at once must
+        // find it in the books too.
+        let mut ledger = self.ledger.lock();
+        let placed = self.l1.place(key, cached, Placement::Warm);
+        if placed.overwrote_unread
+            && let Some((chain, outcome)) = ledger.lost(key)
+        {
+            self.metrics.outcome(chain, outcome);
+        }
+        if placed.placed {
+            let horizon = self.l1.usage().entries as u64;
+            ledger.landed(key, &placed.evicted, self.lookup_number(), horizon);
+        }
+        drop(ledger);
+        self.evicted(&placed);
+        if placed.placed {
+            self.unread.lock().push_back(key.clone());
+        }
+        placed.placed
+    }
+
+    /// Unread warms fill at most their share of L1: the oldest goes.
+    fn keep_share(&self) {
+        let usage = self.l1.usage();
+        let mean = usage.weight / (usage.entries as u64).max(1);
+        let share = usage.capacity as f64 * self.config.l1_share / mean.max(1) as f64;
+        let most = (share as usize).max(2 * self.config.max_pairs_per_warm);
+        let mut unread = self.unread.lock();
+        while self.ledger.lock().unread() > most {
+            let Some(key) = unread.pop_front() else {
+                return;
+            };
+            if self.ledger.lock().is_unread(&key) && self.l1.remove(&key) {
+                self.metrics.eviction(Level::L1, EvictionReason::Size);
+                self.lost(&key);
+            }
+        }
+        if unread.len() > 4 * most + 64 {
+            let ledger = self.ledger.lock();
+            unread.retain(|key| ledger.is_unread(key));
+        }
+    }
+
+    pub(super) fn set_strategy_label(&self, name: &str) {
+        *self.strategy_label.write() = StrategyLabel::of(name);
+    }
+}
