@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use forewarm_domain::Timestamp;
 use fred::clients::Client;
-use fred::error::Error;
+use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, StreamsInterface};
 use fred::types::Value;
 use fred::types::config::Options;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::EventSink;
 use crate::clock;
@@ -119,9 +119,7 @@ impl RedisStreamFeed {
         codec: KeyCodec,
         sink: Arc<dyn EventSink>,
     ) -> Result<Self, RedisConfigError> {
-        let mut settings = config.redis.client(config.redis.database()?)?;
-        // A read that waits for entries is no sign of a dead link; its own timeout is.
-        settings.connection.unresponsive.max_timeout = None;
+        let settings = config.redis.client(config.redis.database()?)?;
         let client = Client::new(
             settings.server,
             Some(settings.performance),
@@ -201,9 +199,15 @@ impl Reader {
                             self.config.redis.reconnect_max,
                         )
                     };
-                    let (stream, error) = (&self.config.stream, error.details());
+                    let (stream, reason) = (&self.config.stream, error.details());
                     if self.stats.may_log() {
-                        tracing::warn!(%stream, %error, "the stream cannot be read, trying again");
+                        tracing::warn!(%stream, %reason, "the stream cannot be read, trying again");
+                    }
+                    if *error.kind() == ErrorKind::Timeout {
+                        // The link is silent, or an old read still waits on it and would take
+                        // entries for nobody.
+                        let again = self.client.force_reconnection();
+                        let _ = timeout(self.config.redis.connect_timeout, again).await;
                     }
                     sleep(pause).await;
                 }

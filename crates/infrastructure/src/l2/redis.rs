@@ -105,9 +105,8 @@ impl RedisStore {
         at: &[usize],
     ) -> Result<Vec<Option<Stored>>, SharedCacheError> {
         let groups = group(keys, at, self.config.is_clustered());
-        let client = connections.client()?;
-        let pipeline = client.pipeline();
-        let asked = async {
+        let asked = connections.ask(async |client| {
+            let pipeline = client.pipeline();
             for positions in &groups {
                 let names: Vec<_> = positions
                     .iter()
@@ -120,8 +119,8 @@ impl RedisStore {
             }
             self.count_round_trip();
             pipeline.all::<Value>().await
-        };
-        let answer = asked.await.map_err(|error| connections.fault(&error))?;
+        });
+        let answer = asked.await?;
         read_answer(answer, &groups, at.len())
     }
 }
@@ -158,25 +157,29 @@ impl SharedCache for RedisStore {
                 .max(1);
             Expiration::PX(ms)
         });
-        self.count_round_trip();
         let (name, value) = (key.bytes().clone(), Value::Bytes(stored.value.clone()));
-        let client = connections.client()?;
-        let written: Result<(), _> = client.set(name, value, expires, None, false).await;
-        written.map_err(|error| connections.fault(&error))
+        let written = connections.ask(async |client| {
+            self.count_round_trip();
+            client.set(name, value, expires, None, false).await
+        });
+        written.await
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {
         let connections = self.database(key.database())?;
-        self.count_round_trip();
-        let removed: Result<i64, _> = connections.client()?.del(key.bytes().clone()).await;
-        let removed = removed.map_err(|error| connections.fault(&error))?;
-        Ok(removed > 0)
+        let removed = connections.ask(async |client| {
+            self.count_round_trip();
+            client.del::<i64, _>(key.bytes().clone()).await
+        });
+        Ok(removed.await? > 0)
     }
 
     async fn ping(&self) -> Result<(), SharedCacheError> {
-        self.count_round_trip();
-        let pong: Result<Value, _> = self.default.client()?.ping(None).await;
-        pong.map(drop).map_err(|error| self.default.fault(&error))
+        let pong = self.default.ask(async |client| {
+            self.count_round_trip();
+            client.ping::<Value>(None).await
+        });
+        pong.await.map(drop)
     }
 
     fn backend(&self) -> &'static str {

@@ -169,7 +169,10 @@ async fn a_frozen_server_is_a_timeout_within_the_limit() {
     let mut config = RedisConfig::new(server.url());
     config.command_timeout = Duration::from_millis(150);
     let store = RedisStore::connect(config).unwrap();
-    store.put(&key("k"), &value("v")).await.unwrap();
+    until("it connects", || async {
+        store.put(&key("k"), &value("v")).await.is_ok()
+    })
+    .await;
     server.pause();
     let limit = Duration::from_millis(150);
     for _ in 0..3 {
@@ -187,6 +190,31 @@ async fn a_frozen_server_is_a_timeout_within_the_limit() {
 }
 
 #[tokio::test]
+async fn a_link_that_stays_silent_is_dropped_and_made_anew() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let mut config = RedisConfig::new(server.url());
+    config.command_timeout = Duration::from_millis(100);
+    config.connect_timeout = Duration::from_millis(100);
+    config.pool_size = 1;
+    let store = RedisStore::connect(config).unwrap();
+    until("it connects", || async { store.ping().await.is_ok() }).await;
+    server.pause();
+    until("the silent link is given up", || async {
+        store.ping().await.is_err() && !store.is_up()
+    })
+    .await;
+    let error = store.ping().await.unwrap_err();
+    assert!(
+        matches!(error, SharedCacheError::Unavailable { .. }),
+        "{error}"
+    );
+    server.resume();
+    until("it heals", || async { store.ping().await.is_ok() }).await;
+}
+
+#[tokio::test]
 async fn a_write_that_was_under_way_when_the_server_died_is_not_written_later() {
     let Some(mut server) = RedisServer::start() else {
         return;
@@ -194,7 +222,7 @@ async fn a_write_that_was_under_way_when_the_server_died_is_not_written_later() 
     let mut config = RedisConfig::new(server.url());
     config.command_timeout = Duration::from_millis(300);
     let store = RedisStore::connect(config).unwrap();
-    store.ping().await.unwrap();
+    until("it connects", || async { store.ping().await.is_ok() }).await;
     server.pause();
     let put = async { store.put(&key("k"), &value("old")).await };
     let (written, ()) = tokio::join!(put, async {

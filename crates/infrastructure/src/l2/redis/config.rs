@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig, TcpConfig,
-    UnresponsiveConfig,
 };
 
 /// Where Redis is, who we are there, and how long anything may take.
@@ -184,11 +183,6 @@ impl RedisConfig {
             max_command_buffer_len: self.max_in_flight,
             // A wrong password may be put right on the server.
             reconnect_on_auth_error: true,
-            unresponsive: UnresponsiveConfig {
-                // A link that answers nothing is dropped and made anew.
-                max_timeout: Some(self.command_timeout.max(Duration::from_secs(1)) * 4),
-                interval: Duration::from_secs(1),
-            },
             tcp: TcpConfig {
                 nodelay: Some(true),
                 ..TcpConfig::default()

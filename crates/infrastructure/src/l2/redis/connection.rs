@@ -1,23 +1,26 @@
 //! The connections of one database, and what is known about their state.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use forewarm_application::ports::SharedCacheError;
-use fred::clients::{Client, Pool};
+use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::config::{RedisConfig, RedisConfigError};
 use super::fault::fault;
 
 /// Connections that make and heal themselves. Dropping closes them.
 pub(super) struct Connections {
-    pool: Pool,
+    links: Vec<Link>,
+    turn: AtomicUsize,
     database: u16,
     command_timeout: Duration,
     last_error: Arc<Mutex<Option<String>>>,
@@ -27,21 +30,21 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn open(config: &RedisConfig, database: u16) -> Result<Self, RedisConfigError> {
         let settings = config.client(database)?;
-        let pool = Pool::new(
-            settings.server,
-            Some(settings.performance),
-            Some(settings.connection),
-            Some(settings.policy),
-            config.pool_size,
-        )
-        .map_err(|error| RedisConfigError::Url {
-            url: config.shown_url(),
-            reason: error.details().to_owned(),
-        })?;
+        let links: Vec<_> = (0..config.pool_size)
+            .map(|_| Link {
+                client: Client::new(
+                    settings.server.clone(),
+                    Some(settings.performance.clone()),
+                    Some(settings.connection.clone()),
+                    Some(settings.policy.clone()),
+                ),
+                silent_since: Mutex::new(None),
+            })
+            .collect();
         let last_error = Arc::new(Mutex::new(None));
         let announced = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
-        for client in pool.clients() {
+        for Link { client, .. } in &links {
             let (last_error, told) = (Arc::clone(&last_error), Arc::clone(&announced));
             tasks.push(client.on_error(move |(error, _server)| {
                 let text = error.details().to_owned();
@@ -60,10 +63,11 @@ impl Connections {
                 async { Ok(()) }
             }));
         }
-        tasks.extend(pool.connect_pool());
+        tasks.extend(links.iter().map(|link| link.client.connect()));
         let command_timeout = config.command_timeout;
         Ok(Self {
-            pool,
+            links,
+            turn: AtomicUsize::new(0),
             database,
             command_timeout,
             last_error,
@@ -76,10 +80,7 @@ impl Connections {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.pool
-            .clients()
-            .iter()
-            .any(|client| client.is_connected())
+        self.links.iter().any(|link| link.client.is_connected())
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
@@ -89,22 +90,76 @@ impl Connections {
         self.last_error.lock().clone()
     }
 
-    /// A connected client, or at once the reason why there is none.
+    /// Sends one request over the next connection that stands, or says at once why none does.
     ///
-    /// Before the first attempt has ended either way, a client whose commands wait for it (no
-    /// longer than the command timeout).
-    pub(super) fn client(&self) -> Result<&Client, SharedCacheError> {
-        let client = self.pool.next_connected();
-        if !client.is_connected()
+    /// Before the first attempt to connect has ended either way, the request waits for it, no
+    /// longer than the command timeout.
+    pub(super) async fn ask<T, F>(
+        &self,
+        request: impl FnOnce(Client) -> F,
+    ) -> Result<T, SharedCacheError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let link = self.next();
+        if !link.client.is_connected()
             && let Some(reason) = self.last_error.lock().clone()
         {
             return Err(SharedCacheError::Unavailable { reason });
         }
-        Ok(client)
+        let answer = request(link.client.clone()).await;
+        let answer = answer.map_err(|error| fault(&error, self.command_timeout));
+        let silent = matches!(answer, Err(SharedCacheError::Timeout { .. }));
+        if link.gives_up(silent, self.patience()) {
+            self.connect_anew(link);
+        }
+        answer
     }
 
-    pub(super) fn fault(&self, error: &Error) -> SharedCacheError {
-        fault(error, self.command_timeout)
+    fn connect_anew(&self, link: &Link) {
+        let reason = format!("no answer for {:?}", self.patience());
+        tracing::warn!(%reason, database = self.database, "redis connection made anew");
+        *self.last_error.lock() = Some(reason);
+        let client = link.client.clone();
+        tokio::spawn(async move { client.force_reconnection().await });
+    }
+
+    fn next(&self) -> &Link {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let in_turn =
+            (0..self.links.len()).map(|i| &self.links[turn.wrapping_add(i) % self.links.len()]);
+        let up = in_turn.clone().find(|link| link.client.is_connected());
+        up.unwrap_or(&self.links[turn % self.links.len()])
+    }
+
+    /// How long a connection may answer nothing.
+    fn patience(&self) -> Duration {
+        (self.command_timeout * 4).max(Duration::from_secs(2))
+    }
+}
+
+/// One connection (in a cluster: one per node).
+struct Link {
+    client: Client,
+    /// The first timeout since the last answer.
+    silent_since: Mutex<Option<Instant>>,
+}
+
+impl Link {
+    /// Notes an answer or its absence: true when the silence has lasted too long, once.
+    ///
+    /// The client has a check of its own, but counts from the last *write*: under steady
+    /// demand it never notices.
+    fn gives_up(&self, silent: bool, patience: Duration) -> bool {
+        let mut since = self.silent_since.lock();
+        if !silent {
+            *since = None;
+            return false;
+        }
+        let now = Instant::now();
+        let too_long = since.is_some_and(|since| now - since >= patience);
+        *since = if too_long { None } else { since.or(Some(now)) };
+        too_long
     }
 }
 
