@@ -1,9 +1,11 @@
 //! The command line.
 
 mod config;
+mod demo;
 mod exit;
 mod generate;
 mod replay;
+mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service until SIGTERM or Ctrl-C.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(ConfigArguments),
+    /// Show what Forewarm does: a store of its own, a generated market or your recording.
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::DemoArguments),
     /// Write a trace from a documented model, the same for the same seed.
     #[command(after_help = generate::EXAMPLES)]
     Generate(generate::GenerateArguments),
@@ -93,7 +101,9 @@ pub fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     let result = match cli.command {
-        None => config::run(&config::ConfigCommand::Show(cli.serve)),
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(arguments)) => serve::run(&arguments),
+        Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Generate(arguments)) => generate::run(&arguments),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Config(command)) => config::run(&command),

@@ -11,6 +11,7 @@ mod pairs;
 mod problem;
 mod server;
 mod shape;
+mod status;
 mod status_page;
 mod updates;
 
@@ -69,6 +70,3 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
         format!("{method} is not allowed on {}", uri.path()),
     )
 }
-
-#[cfg(test)]
-mod tests;

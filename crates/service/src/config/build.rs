@@ -9,7 +9,10 @@ use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::l2::RedisConfig;
 use forewarm_strategies as rules;
 use forewarm_strategies::InvalidParameter;
+use serde::de::DeserializeOwned;
 
+use super::error::ConfigError;
+use super::section::Section;
 use super::sections::{Config, Redis, Tracking, Warming};
 use super::strategies::Strategy;
 
@@ -111,4 +114,74 @@ impl Redis {
         connection.command_timeout = timeout;
         connection
     }
+}
+
+impl Warming {
+    /// These settings with another rule in force and some of its parameters changed, as
+    /// `{name: value}`; ranges are checked.
+    pub fn with_strategy(
+        &self,
+        strategy: Strategy,
+        parameters: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, ConfigError> {
+        let mut changed = self.clone();
+        changed.strategy = strategy;
+        let name = strategy.name();
+        match strategy {
+            Strategy::TopN => merge(&mut changed.topn, name, parameters)?,
+            Strategy::Threshold => merge(&mut changed.threshold, name, parameters)?,
+            Strategy::Aggressive => merge(&mut changed.aggressive, name, parameters)?,
+            Strategy::Conservative => merge(&mut changed.conservative, name, parameters)?,
+            Strategy::Adaptive => merge(&mut changed.adaptive, name, parameters)?,
+            Strategy::TimeBased => merge(&mut changed.timebased, name, parameters)?,
+        }
+        Ok(changed)
+    }
+}
+
+/// Puts `parameters` over a section's values, key by key.
+fn merge<S: Section + DeserializeOwned>(
+    section: &mut S,
+    name: &str,
+    parameters: serde_json::Map<String, serde_json::Value>,
+) -> Result<(), ConfigError> {
+    let origin = "the request";
+    let refused = |key: &str, problem: String, allowed: &str| ConfigError::Value {
+        key: format!("warming.{name}.{key}"),
+        origin: origin.to_owned(),
+        problem,
+        allowed: allowed.to_owned(),
+    };
+    let mut whole = serde_json::Map::new();
+    let mut allowed = Vec::new();
+    section.visit("", &mut |setting| {
+        // Settings are shown as TOML; numbers and quoted texts read the same as JSON.
+        let value = setting.value.as_deref().map(serde_json::from_str);
+        if let Some(Ok(value)) = value {
+            whole.insert(setting.key.clone(), value);
+        }
+        allowed.push((setting.key, setting.allowed));
+    });
+    for (key, value) in parameters {
+        if !allowed.iter().any(|(known, _)| *known == key) {
+            let known: Vec<_> = allowed.iter().map(|(known, _)| known.as_str()).collect();
+            let problem = "there is no such parameter".to_owned();
+            return Err(refused(&key, problem, &known.join(", ")));
+        }
+        whole.insert(key, value);
+    }
+    let read: S = serde_json::from_value(serde_json::Value::Object(whole))
+        .map_err(|error| refused("*", error.to_string(), "see docs/configuration.md"))?;
+    let mut outside = None;
+    read.visit("", &mut |setting| {
+        if !setting.within && outside.is_none() {
+            outside = Some(setting);
+        }
+    });
+    if let Some(setting) = outside {
+        let problem = format!("{} is out of range", setting.value.unwrap_or_default());
+        return Err(refused(&setting.key, problem, &setting.allowed));
+    }
+    *section = read;
+    Ok(())
 }

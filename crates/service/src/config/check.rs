@@ -110,10 +110,10 @@ fn check_texts(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
         return Err(fault(figment, "keys.template", problem, allowed));
     }
     let prefix = &config.telemetry.prefix;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-    if !prefix.chars().all(is_name) || prefix.starts_with(|c: char| c.is_ascii_digit()) {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !prefix.chars().all(is_name) || prefix.starts_with(|c: char| !c.is_ascii_alphabetic()) {
         let problem = format!("{prefix:?} cannot begin a metric's name");
-        let allowed = "letters, digits, `_` and `:`, no digit first";
+        let allowed = "letters, digits and `_`, a letter first";
         return Err(fault(figment, "telemetry.prefix", problem, allowed));
     }
     let level = &config.telemetry.log_level;
@@ -179,4 +179,11 @@ fn check_exposure(config: &Config, figment: &Figment) -> Result<(), ConfigError>
         addr: http.addr.clone(),
         origin: origin(figment, "http.addr"),
     })
+}
+
+impl Config {
+    /// Checks a configuration that was put together by hand: ranges, and limits that must agree.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check(self, &Figment::new())
+    }
 }

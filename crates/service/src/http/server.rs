@@ -75,13 +75,13 @@ async fn accept(listener: TcpListener, mut service: Service, connections: Arc<Se
     loop {
         let permit = tokio::select! {
             biased;
-            _ = service.stopped.wait_for(|stopped| *stopped) => return,
+            () = told(&mut service.stopped) => return,
             permit = Arc::clone(&connections).acquire_owned() => permit,
         };
         let Ok(permit) = permit else { return };
         let accepted = tokio::select! {
             biased;
-            _ = service.stopped.wait_for(|stopped| *stopped) => return,
+            () = told(&mut service.stopped) => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -97,6 +97,11 @@ async fn accept(listener: TcpListener, mut service: Service, connections: Arc<Se
     }
 }
 
+/// Returns once the server is told to stop.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
 async fn connection(stream: TcpStream, mut service: Service, _permit: OwnedSemaphorePermit) {
     let _ = stream.set_nodelay(true);
     let router = service.router.clone();
@@ -110,7 +115,7 @@ async fn connection(stream: TcpStream, mut service: Service, _permit: OwnedSemap
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = service.stopped.wait_for(|stopped| *stopped) => {
+        () = told(&mut service.stopped) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

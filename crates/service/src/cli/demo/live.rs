@@ -1,0 +1,181 @@
+//! The demo under way: two engines on one store, fed with the same events.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forewarm_application::engine::{Engine, Found, Level, Update};
+use forewarm_application::ports::Stored;
+use forewarm_domain::{Key, Mode, Op, Rollout};
+use forewarm_infrastructure::KeyCodec;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::super::Failure;
+use super::source::{Played, Source};
+use super::tally::{Tally, ratio};
+use super::{end_progress, progress};
+use crate::config::Config;
+use crate::core::Core;
+use crate::http::Server;
+use crate::service::Forewarm;
+use crate::wiring;
+
+/// The share of the keys that L1 holds.
+const L1_SHARE: f64 = 0.10;
+/// Values written to L2 at once: they share a commit.
+const SEEDED_AT_ONCE: usize = 512;
+
+pub(super) struct Live {
+    forewarm: Forewarm,
+    server: Server,
+    /// The same cache without warming.
+    plain: Arc<Engine>,
+    source: Source,
+    tally: Tally,
+}
+
+impl Live {
+    /// Starts the service, fills L2 and gives the address of the status page.
+    pub(super) async fn start(
+        config: Config,
+        codec: KeyCodec,
+        source: Source,
+    ) -> Result<(Self, SocketAddr), Failure> {
+        let entries = ((source.keys.len() as f64 * L1_SHARE) as usize).max(1);
+        let options = wiring::Options {
+            l1_entries: Some(entries),
+            codec: Some(codec),
+            ..wiring::Options::default()
+        };
+        let (forewarm, server) = Forewarm::serve_with(config, options, true).await?;
+        let core = forewarm.core();
+        let plain = wiring::plain_engine(core, Rollout::everywhere(Mode::Off), entries)?;
+        fill(core, &source.keys).await;
+        let addr = server.addr;
+        let live = Self {
+            forewarm,
+            server,
+            plain: Arc::new(plain),
+            source,
+            tally: Tally::default(),
+        };
+        Ok((live, addr))
+    }
+
+    /// Plays until the events, the time or the patience end.
+    pub(super) async fn run(
+        mut self,
+        limit: Option<Duration>,
+        stop: impl Future<Output = ()>,
+    ) -> Self {
+        let started = Instant::now();
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        seconds.tick().await;
+        let mut stop = std::pin::pin!(stop);
+        let (mut due, mut last) = (started, None);
+        while let Some(event) = self.source.next() {
+            let gap = last.map_or(Duration::ZERO, |last| event.at.since(last));
+            last = Some(event.at);
+            due += self.source.pace.wait(gap);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut stop => return self,
+                    _ = seconds.tick() => {
+                        let second = started.elapsed().as_secs();
+                        progress(second, &self.tally.line(second));
+                        if limit.is_some_and(|limit| started.elapsed() >= limit) {
+                            return self;
+                        }
+                    }
+                    () = sleep_until(due) => break,
+                }
+            }
+            self.play(event).await;
+        }
+        self
+    }
+
+    async fn play(&mut self, event: Played) {
+        let core = self.forewarm.core();
+        let now = core.clock.now();
+        self.tally.events += 1;
+        if event.op == Op::Update {
+            let update = || Update { at: now, version: None, value: None, ttl: None };
+            // The demo's own clock is never refused.
+            let _ = core.engine.observe_update(&event.key, update(), now);
+                let _ = self.plain.observe_update(&event.key, update(), now);
+            return;
+        }
+        let hit = |found: Result<Option<Found>, _>| {
+            matches!(found, Ok(Some(found)) if found.level == Level::L1)
+        };
+        self.tally.reads += 1;
+        self.tally.hits_with += u64::from(hit(core.get(&event.key).await.map_err(drop)));
+        let plain = self.plain.get(&event.key, now).await;
+        self.tally.hits_without += u64::from(hit(plain.map_err(drop)));
+    }
+
+    /// The result, for people.
+    pub(super) fn summary(&self) -> String {
+        end_progress();
+        let status = self.forewarm.stats();
+        let outcomes = status.outcomes;
+        let ended = outcomes.useful + outcomes.late + outcomes.wasted + outcomes.harmful;
+        let tally = &self.tally;
+        let misses = tally.reads - tally.hits_without;
+        // Every miss and every warm is one key read.
+        let (reads_with, reads_without) = (status.demand.1 + status.pairs_warmed, misses);
+        format!(
+            "\n{} events, {} of them reads; L1 holds {:.0} % of {} keys\n\n\
+             L1 hit ratio        {:.3} with warming, {:.3} without\n\
+             misses removed      {:.1} %\n\
+             warmed              {} entries: {} useful, {} late, {} wasted, {} harmful\n\
+             precision           {:.3}\n\
+             L2 reads            {} with warming, {} without ({:+.1} %)\n",
+            tally.events,
+            tally.reads,
+            L1_SHARE * 100.0,
+            self.source.keys.len(),
+            tally.with(),
+            tally.without(),
+            tally.misses_removed() * 100.0,
+            outcomes.warmed,
+            outcomes.useful,
+            outcomes.late,
+            outcomes.wasted,
+            outcomes.harmful,
+            ratio(outcomes.useful, ended),
+            reads_with,
+            reads_without,
+            (ratio(reads_with, reads_without) - 1.0) * 100.0,
+        )
+    }
+
+    /// Ends the service.
+    pub(super) async fn end(self) {
+        self.forewarm.stop_serving(self.server, Duration::from_millis(500)).await;
+    }
+}
+
+/// Gives every key a value in L2.
+async fn fill(core: &Arc<Core>, keys: &[Key]) {
+    for some in keys.chunks(SEEDED_AT_ONCE) {
+        let mut writes = JoinSet::new();
+        for key in some {
+            let (core, key) = (Arc::clone(core), key.clone());
+            writes.spawn(async move {
+                let value = Bytes::from(format!("{{\"price\":{}}}", key.bytes().len()));
+                let stored = Stored { value, version: None, ttl: None };
+                if let Err(error) = core.shared.put(&key, &stored).await {
+                    tracing::warn!(%error, "a value could not be written to the demo's store");
+                }
+            });
+        }
+        while writes.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,90 @@
+//! `forewarm serve`.
+
+use std::io::{self, Write};
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::{ConfigArguments, Failure};
+use crate::config::{Effective, LogFormat, Telemetry};
+use crate::service::{Forewarm, StartError};
+use crate::signals::Signals;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  forewarm serve --preset balanced
+  forewarm serve --config /etc/forewarm.toml --set http.addr=127.0.0.1:9500
+  FOREWARM_L2__BACKEND=redis FOREWARM_L2__REDIS__URL=redis://cache:6379 forewarm serve
+
+SIGTERM or Ctrl-C ends it: requests under way are answered, the model is saved. A second signal
+ends it at once.";
+
+pub(super) fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
+    let effective = arguments.load()?;
+    start_log(&effective.config.telemetry);
+    runtime()?.block_on(serve(effective))
+}
+
+/// Serves until a signal says stop.
+async fn serve(effective: Effective) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(Failure::internal)?;
+    let drain = effective.config.http.drain_timeout.0;
+    let (forewarm, server) = Forewarm::serve(effective.config).await?;
+    announce(&format!("forewarm: listening on http://{}", server.addr));
+    let _ = signals.stop().await;
+    announce("forewarm: stopping (a second signal ends it at once)");
+    tokio::select! {
+        () = forewarm.stop_serving(server, drain) => Ok(()),
+        () = signals.stop() => {
+            let error = anyhow::anyhow!("ended by a second signal before everything was drained");
+            Err(Failure::Internal(error))
+        }
+    }
+}
+
+/// A line for people and for scripts that wait for the start.
+pub(super) fn announce(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().build().map_err(Failure::internal)
+}
+
+/// Log lines go to standard error. A second start in one process keeps the first.
+pub(super) fn start_log(config: &Telemetry) {
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    let level: Targets = config
+        .log_level
+        .parse()
+        .expect("the configuration has been checked");
+    let registry = tracing_subscriber::registry().with(level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let _ = match config.log_format {
+        LogFormat::Text => registry.with(lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    };
+}
+
+impl Failure {
+    pub(super) fn internal(error: io::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config(error) => error.into(),
+            StartError::Redis(_)
+            | StartError::Strategy(_)
+            | StartError::Template(_)
+            | StartError::Telemetry(_) => Self::Usage(error.into()),
+            StartError::Feed { .. } => Self::Input(error.into()),
+            StartError::Store { .. } | StartError::Listen { .. } => Self::Unavailable(error.into()),
+            StartError::System(_) => Self::Internal(error.into()),
+        }
+    }
+}

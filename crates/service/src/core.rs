@@ -1,0 +1,311 @@
+//! What every surface works on: the engine with its names, its clock and its wake-ups.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Update};
+use forewarm_application::metrics::{Metrics, SAMPLED_ONE_IN};
+use forewarm_application::ports::{SharedCache, Stored};
+use forewarm_domain::{Key, Op};
+use forewarm_infrastructure::KeyCodec;
+use forewarm_infrastructure::feeds::{EventSink, FeedEvent};
+use forewarm_infrastructure::telemetry::Telemetry;
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::{Config, Strategy, Warming};
+use crate::wiring::Wakers;
+
+/// The engine with everything that it takes to run it. Shared by the loops, the HTTP interface,
+/// the feeds and the handle of an embedding program.
+pub struct Core {
+    /// The settings.
+    pub config: Config,
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Between pair names and keys.
+    pub codec: KeyCodec,
+    /// The time.
+    pub clock: Clock,
+    /// L2.
+    pub shared: Arc<dyn SharedCache>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What `/metrics` answers.
+    pub telemetry: Telemetry,
+    /// Signs of life.
+    pub vitals: Vitals,
+    pub(crate) wakers: Arc<Wakers>,
+    warming: Mutex<Warming>,
+    calls: AtomicU64,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("config", &self.config)
+            .field("l2", &self.shared.backend())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the wiring has made.
+pub(crate) struct Made {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) shared: Arc<dyn SharedCache>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Clock,
+    pub(crate) wakers: Arc<Wakers>,
+}
+
+/// Signs of life, for the probes.
+#[derive(Debug, Default)]
+pub struct Vitals {
+    /// The model is loaded and the listeners are up.
+    pub started: AtomicBool,
+    /// The service was told to stop and answers what is under way.
+    pub draining: AtomicBool,
+    /// The loops are to end.
+    pub stopping: AtomicBool,
+    /// Events of feeds refused for their time.
+    pub refused: AtomicU64,
+    /// Events of feeds lost because the learner was behind.
+    pub dropped: AtomicU64,
+    /// Why L2 did not answer its last proof of life; `None` = it did.
+    pub l2_down: Mutex<Option<String>>,
+    learner_seen_ms: AtomicU64,
+    ticker_seen_ms: AtomicU64,
+}
+
+/// A loop that has not shown itself for this long is taken for dead.
+const SILENCE: Duration = Duration::from_secs(10);
+
+impl Vitals {
+    pub(crate) fn learner_lives(&self, running: Duration) {
+        self.learner_seen_ms.store(millis(running), Ordering::Relaxed);
+    }
+
+    pub(crate) fn ticker_lives(&self, running: Duration) {
+        self.ticker_seen_ms.store(millis(running), Ordering::Relaxed);
+    }
+
+    /// The loops that are silent.
+    pub(crate) fn silent(&self, running: Duration) -> Vec<&'static str> {
+        let loops = [
+            ("learner", &self.learner_seen_ms),
+            ("ticker", &self.ticker_seen_ms),
+        ];
+        let silent = |seen: &AtomicU64| {
+            millis(running).saturating_sub(seen.load(Ordering::Relaxed)) > millis(SILENCE)
+        };
+        let dead = loops.into_iter().filter(|(_, seen)| silent(seen));
+        dead.map(|(name, _)| name).collect()
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What became of an event that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Learned, or about to be.
+    Accepted,
+    /// The learner's queue was full; counted.
+    Dropped,
+}
+
+/// Why a strategy cannot be switched to.
+#[derive(Debug, thiserror::Error)]
+pub enum StrategyError {
+    /// There is none of that name.
+    #[error("unknown strategy {name:?}, expected one of {expected}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        expected: String,
+    },
+    /// A parameter is unknown, of the wrong kind or out of range.
+    #[error("{0}")]
+    Parameter(String),
+}
+
+impl Core {
+    /// Puts the parts together. Nothing runs yet.
+    pub(crate) fn new(config: Config, codec: KeyCodec, made: Made) -> Self {
+        Self {
+            warming: Mutex::new(config.warming.clone()),
+            config,
+            codec,
+            engine: made.engine,
+            clock: made.clock,
+            shared: made.shared,
+            metrics: made.metrics,
+            telemetry: made.telemetry,
+            vitals: Vitals::default(),
+            wakers: made.wakers,
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes an event of a feed; the reason when it is refused.
+    pub fn take(&self, event: FeedEvent) -> Result<Taken, String> {
+        if !self.may_cache(&event.key) {
+            return Ok(Taken::Accepted);
+        }
+        let stopwatch = self.stopwatch();
+        let now = self.clock.now();
+        let observed = match event.op {
+            Op::Update => {
+                let update = Update {
+                    at: event.at,
+                    version: event.version,
+                    value: event.value,
+                    ttl: None,
+                };
+                self.engine.observe_update(&event.key, update, now)
+            }
+            Op::Read | Op::Access => self.engine.observe_read(&event.key, event.at, now),
+        };
+        if let Some(started) = stopwatch {
+            self.metrics
+                .tracking_duration(event.key.chain(), started.elapsed());
+        }
+        match observed {
+            Ok(Observed::Queued) => Ok(Taken::Accepted),
+            Ok(Observed::Dropped) => {
+                self.vitals.dropped.fetch_add(1, Ordering::Relaxed);
+                Ok(Taken::Dropped)
+            }
+            Err(refused) => {
+                self.vitals.refused.fetch_add(1, Ordering::Relaxed);
+                Err(refused.to_string())
+            }
+        }
+    }
+
+    /// A demand read.
+    pub async fn get(&self, key: &Key) -> Result<Option<Found>, LookupError> {
+        if !self.may_cache(key) {
+            let found = self.get_past_l1(std::slice::from_ref(key)).await?;
+            return Ok(found.into_iter().next().flatten());
+        }
+        let stopwatch = self.stopwatch();
+        let found = self.engine.get(key, self.clock.now()).await;
+        if let (Some(started), Ok(found)) = (stopwatch, &found) {
+            // A key that no level has was asked for in L2 as well.
+            let level = found.as_ref().map_or(Level::L2, |found| found.level);
+            self.metrics
+                .lookup_duration(key.chain(), level, started.elapsed());
+        }
+        found
+    }
+
+    /// Demand reads with one L2 round trip for all that L1 lacks, in the order asked.
+    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Found>>, LookupError> {
+        if keys.iter().all(|key| self.may_cache(key)) {
+            return self.engine.get_many(keys, self.clock.now()).await;
+        }
+        let (cached, others): (Vec<usize>, Vec<usize>) =
+            (0..keys.len()).partition(|at| self.may_cache(&keys[*at]));
+        let pick = |places: &[usize]| -> Vec<Key> {
+            places.iter().map(|at| keys[*at].clone()).collect()
+        };
+        let from_l1 = self.engine.get_many(&pick(&cached), self.clock.now()).await?;
+        let past_l1 = self.get_past_l1(&pick(&others)).await?;
+        let mut found = vec![None; keys.len()];
+        let places = cached.into_iter().chain(others);
+        for (at, one) in places.zip(from_l1.into_iter().chain(past_l1)) {
+            found[at] = one;
+        }
+        Ok(found)
+    }
+
+    /// Writes L2, then L1.
+    pub async fn put(&self, key: &Key, stored: Stored) -> Result<(), LookupError> {
+        if !self.may_cache(key) {
+            return Ok(self.shared.put(key, &stored).await?);
+        }
+        self.engine.put(key, stored, self.clock.now()).await
+    }
+
+    /// Asks for a warm of what follows this key; whether it was queued.
+    pub fn request_warm(&self, key: &Key) -> bool {
+        self.engine.request_warm(key, self.clock.now())
+    }
+
+    /// Runs for one call in [`SAMPLED_ONE_IN`]: timing each would cost more than it tells.
+    fn stopwatch(&self) -> Option<Instant> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        (call % u64::from(SAMPLED_ONE_IN) == 0).then(Instant::now)
+    }
+
+    /// Switches the rule of selection; parameters left out keep their configured values.
+    pub fn switch_strategy(
+        &self,
+        name: &str,
+        parameters: Map<String, Value>,
+    ) -> Result<(), StrategyError> {
+        let strategy = Strategy::from_name(name).ok_or_else(|| StrategyError::Unknown {
+            name: name.to_owned(),
+            expected: Strategy::NAMES.join(", "),
+        })?;
+        let mut warming = self.warming.lock();
+        let changed = warming
+            .with_strategy(strategy, parameters)
+            .map_err(|error| StrategyError::Parameter(error.to_string()))?;
+        let (setting, most) = changed.strategy_maximum();
+        if most > changed.max_pairs_per_warm {
+            return Err(StrategyError::Parameter(format!(
+                "`warming.max_pairs_per_warm` = {} must be at least `{setting}` = {most}",
+                changed.max_pairs_per_warm
+            )));
+        }
+        let rule = changed
+            .strategy()
+            .map_err(|error| StrategyError::Parameter(error.to_string()))?;
+        self.engine.set_strategy(rule);
+        *warming = changed;
+        Ok(())
+    }
+
+    /// Whether the configured prefixes let this key into L1.
+    fn may_cache(&self, key: &Key) -> bool {
+        let prefixes = &self.config.keys.prefixes;
+        let fits = |prefix: &String| key.bytes().starts_with(prefix.as_bytes());
+        prefixes.is_empty() || prefixes.iter().any(fits)
+    }
+
+    async fn get_past_l1(&self, keys: &[Key]) -> Result<Vec<Option<Found>>, LookupError> {
+        let stored = self.shared.get_many(keys).await?;
+        let found = |stored: Stored| Found {
+            value: stored.value,
+            version: stored.version,
+            age: None,
+            ttl: stored.ttl,
+            level: Level::L2,
+        };
+        Ok(stored.into_iter().map(|one| one.map(found)).collect())
+    }
+}
+
+/// Hands a feed's events to the core.
+#[derive(Debug)]
+pub(crate) struct Sink(pub(crate) Arc<Core>);
+
+impl EventSink for Sink {
+    fn deliver(&self, batch: Vec<FeedEvent>) {
+        for event in batch {
+            if let Err(reason) = self.0.take(event) {
+                tracing::debug!(%reason, "an event of a feed was refused");
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The state of warming as JSON.
+
+use std::sync::atomic::Ordering;
+
+use forewarm_application::metrics::BreakerState;
+use serde_json::{Value, json};
+
+use super::App;
+
+/// Mode, strategy, tracker, warmer, outcomes, governor, breaker, L1.
+pub(super) fn report(app: &App) -> Value {
+    let status = app.engine.status(app.clock.now());
+    let (received, tracked) = status.events;
+    let (hits, misses) = status.demand;
+    let ratio = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    json!({
+        "mode": app.engine.rollout().default.mode.name(),
+        "strategy": status.strategy,
+        "tracker": {
+            "pairs": status.pairs,
+            "updates": tracked,
+            "received": received,
+            "refused": app.vitals.refused.load(Ordering::Relaxed),
+            "dropped": app.vitals.dropped.load(Ordering::Relaxed),
+            "model_age_s": status.model_age.as_secs_f64(),
+            "memory_bytes": status.model_bytes,
+        },
+        "warmer": {
+            "operations": status.operations.total(),
+            "pairs_warmed": status.pairs_warmed,
+            "success_rate": status.operations.success_rate(),
+            "queue_depth": status.queue_depth,
+        },
+        "outcomes": {
+            "useful": status.outcomes.useful,
+            "late": status.outcomes.late,
+            "wasted": status.outcomes.wasted,
+            "harmful": status.outcomes.harmful,
+            "still_live": status.still_live,
+            "precision": status.outcomes.precision(),
+        },
+        "demand": { "hits": hits, "misses": misses, "l1_hit_ratio": ratio(hits, hits + misses) },
+        "governor": {
+            "budget_used_ratio": status.budget_used_ratio,
+            "budget_left": status.budget_left,
+            "turned_down": status.turned_down.map(|reason| reason.to_string()),
+        },
+        "breaker": breaker(status.breaker),
+        "l1": {
+            "entries": status.l1.entries,
+            "bytes": status.l1.weight,
+            "capacity_bytes": status.l1.capacity,
+        },
+    })
+}
+
+fn breaker(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "closed",
+        BreakerState::HalfOpen => "half-open",
+        BreakerState::Open => "open",
+    }
+}

@@ -1,0 +1,138 @@
+//! The loops that drive the engine: learner, warmers, ticker, saver.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle as Thread};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::core::Core;
+use crate::feeds::Feeds;
+use crate::snapshot::Snapshot;
+
+/// How long the learner sleeps when nobody wakes it.
+const NAP: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_secs(1);
+
+/// The loops of one service. They end when [`Loops::stop`] is called.
+#[derive(Debug)]
+pub(crate) struct Loops {
+    learner: Thread<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Loops {
+    /// Starts them all; must be called inside a tokio runtime.
+    pub(crate) fn start(
+        core: &Arc<Core>,
+        feeds: &Arc<Feeds>,
+        snapshot: Option<Snapshot>,
+    ) -> io::Result<Self> {
+        let learner = {
+            let core = Arc::clone(core);
+            thread::Builder::new()
+                .name("forewarm-learner".to_owned())
+                .spawn(move || learn(&core))?
+        };
+        let _ = core.wakers.learner.set(learner.thread().clone());
+        let mut tasks = vec![tokio::spawn(tick(Arc::clone(core), Arc::clone(feeds)))];
+        for _ in 0..core.config.warming.concurrency {
+            tasks.push(tokio::spawn(warm(Arc::clone(core))));
+        }
+        let every = core.config.model.interval.0;
+        if let Some(snapshot) = snapshot.filter(|_| !every.is_zero()) {
+            tasks.push(tokio::spawn(save(Arc::clone(core), snapshot, every)));
+        }
+        Ok(Self { learner, tasks })
+    }
+
+    /// Ends the loops; what is queued is left.
+    pub(crate) async fn stop(self, core: &Core) {
+        core.vitals.stopping.store(true, Ordering::Release);
+        for task in &self.tasks {
+            task.abort();
+        }
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        core.wakers.wake_learner();
+        let learner = self.learner;
+        let _ = tokio::task::spawn_blocking(move || learner.join()).await;
+    }
+}
+
+/// A thread of its own: learning is never held up by the runtime, and never holds it up. Ends
+/// with an empty queue.
+fn learn(core: &Core) {
+    loop {
+        core.vitals.learner_lives(core.clock.running());
+        if core.engine.learn(core.clock.now()) > 0 {
+            continue;
+        }
+        if core.vitals.stopping.load(Ordering::Acquire) {
+            return;
+        }
+        // An event that came since wakes it at once: unpark before park is remembered.
+        thread::park_timeout(NAP);
+    }
+}
+
+async fn warm(core: Arc<Core>) {
+    loop {
+        // A wake-up before this line is remembered.
+        core.wakers.warm_requests.notified().await;
+        loop {
+            let started = Instant::now();
+            let report = core.engine.warm(core.clock.now()).await;
+            if report.operations == 0 {
+                break;
+            }
+            for chain in report.sent {
+                core.metrics.warming_duration(chain, started.elapsed());
+            }
+            // With more waiting than one batch, the next warmer may help.
+            core.wakers.warm_requests.notify_one();
+        }
+    }
+}
+
+async fn tick(core: Arc<Core>, feeds: Arc<Feeds>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        core.vitals.ticker_lives(core.clock.running());
+        core.clock.follow();
+        core.engine.tick(core.clock.now());
+        if let Some(lag) = feeds.lag() {
+            core.metrics.set_feed_lag(lag);
+        }
+        let answered = core.shared.ping().await;
+        core.metrics.set_l2_up(answered.is_ok());
+        note_l2(&core, answered.err().map(|error| error.to_string()));
+    }
+}
+
+/// Logs each change of L2's state once.
+fn note_l2(core: &Core, error: Option<String>) {
+    let mut down = core.vitals.l2_down.lock();
+    match (down.as_ref(), &error) {
+        (None, Some(reason)) => tracing::warn!(%reason, "L2 does not answer; serving from L1"),
+        (Some(_), None) => tracing::info!("L2 answers again"),
+        _ => {}
+    }
+    *down = error;
+}
+
+async fn save(core: Arc<Core>, snapshot: Snapshot, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        snapshot.save(&core).await;
+    }
+}

@@ -1,0 +1,283 @@
+//! A running Forewarm: the handle of the binary and of programs that embed it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use forewarm_application::engine::{Found, LookupError, Observed, Status, Update};
+use forewarm_application::ports::{SharedCache, Stored};
+use forewarm_domain::{ChainMode, Key, PairName, PairNameError, Refused, Timestamp};
+use forewarm_infrastructure::TemplateError;
+use forewarm_infrastructure::l2::{OpenError, RedisConfigError};
+use forewarm_infrastructure::telemetry::TelemetryError;
+use forewarm_infrastructure::trace::TraceError;
+use forewarm_strategies::InvalidParameter;
+use tokio::net::TcpListener;
+
+use crate::config::{Config, ConfigError, Sources, load};
+use crate::core::Core;
+use crate::feeds::Feeds;
+use crate::http::{self, Server};
+use crate::loops::Loops;
+use crate::snapshot::Snapshot;
+use crate::wiring;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The Redis settings can never work.
+    #[error("l2.redis is unusable")]
+    Redis(#[from] RedisConfigError),
+    /// The strategy's parameters contradict each other.
+    #[error("the strategy cannot be built")]
+    Strategy(#[from] InvalidParameter),
+    /// The key template is none.
+    #[error("keys.template is unusable")]
+    Template(#[from] TemplateError),
+    /// The metrics cannot be exported.
+    #[error("telemetry is unusable")]
+    Telemetry(#[from] TelemetryError),
+    /// The embedded store cannot be opened.
+    #[error("cannot open the embedded store in {folder} (l2.embedded.path)")]
+    Store {
+        /// Where.
+        folder: String,
+        /// Why.
+        source: OpenError,
+    },
+    /// The address is taken or not ours.
+    #[error("cannot listen on {addr} (http.addr)")]
+    Listen {
+        /// Which address.
+        addr: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A configured recording cannot be read.
+    #[error("the feed {path} is unreadable")]
+    Feed {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: Box<TraceError>,
+    },
+    /// A thread could not be started.
+    #[error("the system refused a thread")]
+    System(#[from] io::Error),
+}
+
+/// Puts a [`Forewarm`] together.
+#[derive(Default)]
+pub struct Builder {
+    sources: Sources,
+    config: Option<Config>,
+    shared: Option<Arc<dyn SharedCache>>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("sources", &self.sources)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// A whole configuration, in place of preset and settings.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// A preset by name.
+    pub fn preset(mut self, name: impl Into<String>) -> Self {
+        self.sources.preset = Some(name.into());
+        self
+    }
+
+    /// One setting, as `key.path=value`.
+    pub fn set(mut self, setting: impl Into<String>) -> Self {
+        self.sources.set.push(setting.into());
+        self
+    }
+
+    /// A shared cache of your own, in place of the configured backend.
+    pub fn shared_cache(mut self, shared: Arc<dyn SharedCache>) -> Self {
+        self.shared = Some(shared);
+        self
+    }
+
+    /// Starts it, without the HTTP interface; must be called inside a tokio runtime.
+    pub async fn build(self) -> Result<Forewarm, StartError> {
+        let config = match self.config {
+            Some(config) => {
+                config.validate()?;
+                config
+            }
+            None => load(&self.sources)?.config,
+        };
+        let named = config.model.snapshot_path.is_some();
+        // Beside somebody else's cache there is no folder of ours.
+        let snapshot = Snapshot::of(&config).filter(|_| named || self.shared.is_none());
+        let options = wiring::Options {
+            shared: self.shared,
+            ..wiring::Options::default()
+        };
+        Forewarm::start(wiring::core(config, options)?, snapshot)
+    }
+}
+
+/// A running Forewarm.
+///
+/// Every method may be called from any thread. Dropping it without
+/// [`shutdown`](Self::shutdown) ends it without saving the model.
+#[derive(Debug)]
+pub struct Forewarm {
+    core: Arc<Core>,
+    loops: Loops,
+    feeds: Arc<Feeds>,
+    snapshot: Option<Snapshot>,
+}
+
+impl Forewarm {
+    /// Configures a new one.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts the whole service, HTTP included.
+    pub async fn serve(config: Config) -> Result<(Self, Server), StartError> {
+        Self::serve_with(config, wiring::Options::default(), false).await
+    }
+
+    /// With `any_port` a taken address gives way to a free port.
+    pub(crate) async fn serve_with(
+        config: Config,
+        options: wiring::Options,
+        any_port: bool,
+    ) -> Result<(Self, Server), StartError> {
+        let listener = listen(&config.http.addr, any_port).await?;
+        let snapshot = Snapshot::of(&config);
+        let core = wiring::core(config, options)?;
+        let router = http::router(Arc::clone(&core));
+        let server = http::serve(listener, router, &core.config.http)?;
+        Ok((Self::start(core, snapshot)?, server))
+    }
+
+    /// Restores the model, then starts the loops and the feeds.
+    fn start(core: Arc<Core>, snapshot: Option<Snapshot>) -> Result<Self, StartError> {
+        if let Some(snapshot) = &snapshot {
+            snapshot.load(&core);
+        }
+        let feeds = Arc::new(Feeds::start(&core)?);
+        let loops = Loops::start(&core, &feeds, snapshot.clone())?;
+        core.vitals.started.store(true, Ordering::Release);
+        Ok(Self {
+            core,
+            loops,
+            feeds,
+            snapshot,
+        })
+    }
+
+    /// Stops listening, lets requests end within `drain`, then [`shutdown`](Self::shutdown).
+    pub async fn stop_serving(self, server: Server, drain: Duration) {
+        self.core.vitals.draining.store(true, Ordering::Release);
+        if !server.shut_down(drain).await {
+            tracing::warn!(?drain, "some requests were cut off");
+        }
+        self.shutdown().await;
+    }
+
+    /// Ends the feeds and loops and saves the model.
+    pub async fn shutdown(self) {
+        drop(self.feeds);
+        self.loops.stop(&self.core).await;
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.save(&self.core).await;
+        }
+    }
+
+    /// The key of a pair, by the template.
+    pub fn key(&self, chain: &str, pair: &str) -> Result<Key, PairNameError> {
+        Ok(self.core.codec.key(&PairName::new(chain, pair)?))
+    }
+
+    /// The key's value changed in L2. Without a value L1's copy becomes stale; with one it is
+    /// refreshed in place. Learned, and its partners are warmed.
+    pub fn observe_update(&self, key: &Key, update: Update) -> Result<Observed, Refused> {
+        self.core
+            .engine
+            .observe_update(key, update, self.core.clock.now())
+    }
+
+    /// Somebody read the key elsewhere. Learned.
+    pub fn observe_read(&self, key: &Key, at: Timestamp) -> Result<Observed, Refused> {
+        self.core
+            .engine
+            .observe_read(key, at, self.core.clock.now())
+    }
+
+    /// A demand read: L1, else L2.
+    pub async fn get(&self, key: &Key) -> Result<Option<Found>, LookupError> {
+        self.core.get(key).await
+    }
+
+    /// Demand reads with one L2 round trip for all that L1 lacks, in the order asked.
+    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Found>>, LookupError> {
+        self.core.get_many(keys).await
+    }
+
+    /// Writes L2, then L1.
+    pub async fn put(&self, key: &Key, stored: Stored) -> Result<(), LookupError> {
+        self.core.put(key, stored).await
+    }
+
+    /// Drops L1's copy and fences off every fetch of it that is under way.
+    pub fn invalidate(&self, key: &Key) {
+        self.core.engine.invalidate(key);
+    }
+
+    /// Asks for a warm of what follows this key; whether there was room in the queue.
+    pub fn warm(&self, key: &Key) -> bool {
+        self.core.request_warm(key)
+    }
+
+    /// Switches one chain, or with `None` everything.
+    pub fn set_mode(&self, chain: Option<&str>, setting: ChainMode) {
+        let chain = chain.map(|name| self.core.codec.chain_id(name));
+        self.core.engine.set_mode(chain, setting);
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> Status {
+        self.core.engine.status(self.core.clock.now())
+    }
+
+    /// The parts, for surfaces of your own.
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+async fn listen(addr: &str, any_port: bool) -> Result<TcpListener, StartError> {
+    let refused = |source| StartError::Listen {
+        addr: addr.to_owned(),
+        source,
+    };
+    match TcpListener::bind(addr).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if any_port && error.kind() == io::ErrorKind::AddrInUse => {
+            let free = SocketAddr::from(([127, 0, 0, 1], 0));
+            TcpListener::bind(free).await.map_err(refused)
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
