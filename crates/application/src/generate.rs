@@ -173,7 +173,7 @@ pub struct Generated {
     pub version: Option<Version>,
 }
 
-/// The events, in the order of time. About 5 million a second.
+/// The events, in the order of time; some millions a second.
 pub struct Generator {
     config: GenerateConfig,
     source: Box<dyn Source + Send>,

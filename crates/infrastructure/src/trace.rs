@@ -23,6 +23,7 @@ mod lines;
 mod names;
 mod source;
 mod writer;
+mod zstandard;
 
 use std::io;
 use std::path::{Path, PathBuf};

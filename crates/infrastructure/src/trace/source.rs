@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
+use super::zstandard;
+
 /// A decompressed stream of bytes.
 pub(super) type Source = Box<dyn Read + Send>;
 
@@ -55,7 +57,7 @@ fn decompressed(
     let source: Source = if gzip {
         Box::new(MultiGzDecoder::new(whole))
     } else if zstd {
-        Box::new(zstd::stream::read::Decoder::new(whole)?)
+        Box::new(zstandard::Decoder::new(whole))
     } else {
         Box::new(whole)
     };

@@ -3,6 +3,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 use forewarm_domain::{ChainId, Op, PairName, Timestamp, Version};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tempfile::TempDir;
 
 use super::*;
@@ -43,6 +44,15 @@ fn key_texts(events: &[TraceEvent]) -> Vec<String> {
         .iter()
         .map(|e| String::from_utf8_lossy(e.key.bytes()).into_owned())
         .collect()
+}
+
+const REFERENCE_FRAME: [u8; 27] = [
+    0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x71, 0x00, 0x00, 0x74, 0x73, 0x5f, 0x6d, 0x73, 0x2c, 0x6b,
+    0x65, 0x79, 0x0a, 0x31, 0x2c, 0x61, 0x0a, 0x3f, 0xe5, 0x59, 0x13,
+];
+
+fn zst_frame(text: &[u8]) -> Vec<u8> {
+    compress_to_vec(text, CompressionLevel::Fastest)
 }
 
 const ARBITRAGE: &str = "\
@@ -181,7 +191,7 @@ fn concatenated_members_and_frames_are_one_recording() {
         encoder.write_all(text.as_bytes()).unwrap();
         encoder.finish().unwrap()
     };
-    let zst = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let zst = |text: &str| zst_frame(text.as_bytes());
     for two in [
         [gz("ts_ms,key\n1,a\n"), gz("2,b\n")].concat(),
         [zst("ts_ms,key\n1,a\n"), zst("2,b\n")].concat(),
@@ -189,6 +199,31 @@ fn concatenated_members_and_frames_are_one_recording() {
         let path = folder.file("two", two);
         assert_eq!(open(&path, false).unwrap().map(Result::unwrap).count(), 2);
     }
+}
+
+#[test]
+fn a_zstd_files_skippable_frames_are_passed_over_and_its_checksum_is_compared() {
+    // By the reference tool: `printf 'ts_ms,key\n1,a\n' | zstd --check`.
+    let with_checksum = REFERENCE_FRAME;
+    let skippable = [
+        &[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9],
+        with_checksum.as_slice(),
+    ]
+    .concat();
+    let folder = Folder::new();
+    let whole = [
+        with_checksum.as_slice(),
+        &skippable[..11],
+        &zst_frame(b"2,b\n"),
+    ]
+    .concat();
+    let events = open(&folder.file("t", whole), false).unwrap();
+    assert_eq!(events.map(Result::unwrap).count(), 2);
+
+    let mut damaged = with_checksum.to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    let error = open(&folder.file("t", damaged), true).and_then(|reader| reader.last().transpose());
+    assert!(matches!(error, Err(TraceError::Read { .. })), "{error:?}");
 }
 
 #[test]
@@ -368,7 +403,7 @@ fn a_cut_off_gzip_or_zstd_file_is_an_error_even_when_bad_lines_are_skipped() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     let gz = encoder.finish().unwrap();
-    let zst = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let zst = zst_frame(text.as_bytes());
     for whole in [gz, zst] {
         let path = folder.file("cut", &whole[..whole.len() - 9]);
         let last = open(&path, true).and_then(|reader| reader.last().transpose());
@@ -441,8 +476,9 @@ proptest::proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
         let folder = Folder::new();
-        for head in ["ts_ms,key,value\n", "{"] {
-            let path = folder.file("t", [head.as_bytes(), &bytes].concat());
+        let heads: [&[u8]; 4] = [b"ts_ms,key,value\n", b"{", &REFERENCE_FRAME[..6], &[0x1f, 0x8b, 8, 0]];
+        for head in heads {
+            let path = folder.file("t", [head, &bytes].concat());
             if let Ok(reader) = open(&path, true) {
                 let _ = reader.count();
             }

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use forewarm_domain::{Op, Timestamp, Version};
 
 use super::error::TraceError;
+use super::zstandard;
 
 /// How keys are named in a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct TraceWriter {
 enum Out {
     Plain(Box<dyn Write + Send>),
     Gzip(GzEncoder<File>),
-    Zstd(zstd::stream::write::Encoder<'static, File>),
+    Zstd(zstandard::Encoder<File>),
 }
 
 impl TraceWriter {
@@ -128,25 +129,24 @@ impl TraceWriter {
         self.lines
     }
 
-    /// Hands what is buffered to the file, for readers that follow it.
+    /// Hands what is buffered to the file, for readers that follow it; costs compression.
     pub fn flush(&mut self) -> Result<(), TraceError> {
         self.out.flush().map_err(|source| self.failed(source))
     }
 
     /// Ends the file; how many lines it has, without the header.
-    pub fn finish(mut self) -> Result<u64, TraceError> {
-        self.flush()?;
-        let (out, _) = self.out.into_parts();
-        match out {
-            Out::Plain(mut out) => out.flush(),
-            Out::Gzip(encoder) => encoder.finish().map(drop),
-            Out::Zstd(encoder) => encoder.finish().map(drop),
-        }
-        .map_err(|source| TraceError::Write {
-            path: self.path,
-            source,
-        })?;
-        Ok(self.lines)
+    pub fn finish(self) -> Result<u64, TraceError> {
+        let Self {
+            path, out, lines, ..
+        } = self;
+        let ended = match out.into_inner() {
+            Ok(Out::Plain(mut out)) => out.flush(),
+            Ok(Out::Gzip(encoder)) => encoder.finish().map(drop),
+            Ok(Out::Zstd(encoder)) => encoder.finish(),
+            Err(error) => Err(error.into_error()),
+        };
+        ended.map_err(|source| TraceError::Write { path, source })?;
+        Ok(lines)
     }
 
     fn write_line(&mut self) -> Result<(), TraceError> {
@@ -172,7 +172,7 @@ impl Out {
         let file = File::create(path)?;
         Ok(match path.extension().and_then(|suffix| suffix.to_str()) {
             Some("gz") => Self::Gzip(GzEncoder::new(file, Compression::default())),
-            Some("zst") => Self::Zstd(zstd::stream::write::Encoder::new(file, 0)?),
+            Some("zst") => Self::Zstd(zstandard::Encoder::new(file)),
             _ => Self::Plain(Box::new(file)),
         })
     }
