@@ -124,6 +124,8 @@ pub struct Engine {
     unread: Mutex<std::collections::VecDeque<Key>>,
     ghost: Mutex<Ghost>,
     events: ArrayQueue<Observation>,
+    /// What became of warms, on its way to the learner; lossy.
+    feedback: ArrayQueue<(Key, bool)>,
     lookups: AtomicU64,
     windows: Mutex<learning::Windows>,
     key_of: KeyOf,
@@ -138,6 +140,9 @@ impl std::fmt::Debug for Engine {
             .finish_non_exhaustive()
     }
 }
+
+/// Outcomes that may wait for the learner.
+const FEEDBACK: usize = 8_192;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -177,6 +182,7 @@ impl Engine {
             )),
             governor: Mutex::new(Governor::new(config.extra_l2_reads)),
             rollout: RwLock::new(config.rollout.clone()),
+            feedback: ArrayQueue::new(FEEDBACK),
             events: ArrayQueue::new(config.event_queue_size.max(1)),
             l1: parts.l1,
             l2: parts.l2,
@@ -302,9 +308,22 @@ impl Engine {
 
     /// A warmed entry left L1 unread.
     fn lost(&self, key: &Key) {
-        if let Some((chain, outcome)) = self.ledger.lock().lost(key) {
+        let mut ledger = self.ledger.lock();
+        let was_unread = ledger.is_unread(key);
+        let ended = ledger.lost(key);
+        drop(ledger);
+        if was_unread {
+            self.feed_back(key, false);
+        }
+        if let Some((chain, outcome)) = ended {
             self.metrics.outcome(chain, outcome);
         }
+    }
+
+    /// Tells the learner what became of a warm. When it is behind the news is dropped: it only
+    /// sharpens the choice.
+    fn feed_back(&self, key: &Key, useful: bool) {
+        let _ = self.feedback.push((key.clone(), useful));
     }
 
     fn lookup_number(&self) -> u64 {

@@ -1,9 +1,12 @@
 //! Flights: single-flight reads of L2, for demand and warming alike.
 //!
 //! A key on its way from L2 has one flight. A demand read of it joins instead of reading again,
-//! whoever started the flight. An update or invalidation of the key *discards* the flight: its value still answers
-//! those who were waiting (their reads began before), but it is not placed in L1, and a read that
-//! comes later starts a flight of its own.
+//! whoever started the flight. An update or invalidation of the key *discards* the flight: its
+//! value still answers those who were waiting (their reads began before), but it is not placed
+//! in L1, and a read that comes later starts a flight of its own.
+//!
+//! A write of ours is fenced alike: its value is placed only if nothing else was heard of the key
+//! while it was under way, because the order in which L2 took the two is then unknown.
 //!
 //! The fence: a value is placed in L1 under the lock of this table and only while its flight is in
 //! it; an invalidation takes the flight out before it touches L1. So no order of the two leaves an
@@ -53,11 +56,6 @@ impl Flight {
         self.awaited.load(Ordering::Acquire)
     }
 
-    /// Whether it was started by a warm.
-    pub fn is_warm(&self) -> bool {
-        self.warm
-    }
-
     /// Waits for its end.
     pub async fn arrival(&self) -> Arrival {
         let mut arrivals = self.arrival.subscribe();
@@ -77,33 +75,95 @@ pub enum Boarding<'a> {
     Join(Arc<Flight>),
 }
 
+/// Whom a demand read may join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// Any flight.
+    Anybody,
+    /// Demand flights only; a warm of the key is discarded. For a read that a failed warm has
+    /// held up once already.
+    Demand,
+}
+
+/// How a flight's landing went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Landing {
+    /// The key had not changed meanwhile, so `place` was called.
+    pub valid: bool,
+    /// A demand read was waiting.
+    pub awaited: bool,
+}
+
 /// The keys on their way.
 #[derive(Debug, Default)]
 pub struct Flights {
-    table: Mutex<HashMap<Key, Arc<Flight>, RandomState>>,
+    table: Mutex<Table>,
     /// Entries of the table, so that the hot path skips the lock when there are none. A flight that
     /// begins after the look reads L2 after it too, and so sees what the caller is announcing.
+    /// One that is landing counts until its value is in L1: whoever sees zero may touch L1.
     count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    reads: HashMap<Key, Arc<Flight>, RandomState>,
+    writes: HashMap<Key, Writes, RandomState>,
+}
+
+/// Our writes of one key that are under way.
+#[derive(Debug, Default)]
+struct Writes {
+    under_way: usize,
+    /// Something else was heard of the key, or two of them overlap.
+    doubtful: bool,
+}
+
+impl Table {
+    fn len(&self) -> usize {
+        self.reads.len() + self.writes.len()
+    }
+
+    fn discard(&mut self, key: &Key) {
+        self.reads.remove(key);
+        if let Some(writes) = self.writes.get_mut(key) {
+            writes.doubtful = true;
+        }
+    }
 }
 
 impl Flights {
     /// Joins or starts a demand flight.
-    pub fn board(&self, key: &Key) -> Boarding<'_> {
+    pub fn board(&self, key: &Key, company: Company) -> Boarding<'_> {
         let mut table = self.table.lock();
-        if let Some(flight) = table.get(key) {
-            flight.awaited.store(true, Ordering::Release);
-            return Boarding::Join(Arc::clone(flight));
+        match table.reads.get(key) {
+            Some(flight) if company == Company::Anybody || !flight.warm => {
+                flight.awaited.store(true, Ordering::Release);
+                Boarding::Join(Arc::clone(flight))
+            }
+            _ => Boarding::Fly(self.depart(&mut table, key, false)),
         }
-        Boarding::Fly(self.depart(&mut table, key, false))
     }
 
     /// Starts a warm flight, unless the key is on its way already.
     pub fn board_warm(&self, key: &Key) -> Option<Ticket<'_>> {
         let mut table = self.table.lock();
-        if table.contains_key(key) {
+        if table.reads.contains_key(key) {
             return None;
         }
         Some(self.depart(&mut table, key, true))
+    }
+
+    /// A write of the key to L2 begins. The ticket must be landed, whatever becomes of the write.
+    pub fn begin_write(&self, key: &Key) -> WriteTicket<'_> {
+        let mut table = self.table.lock();
+        let writes = table.writes.entry(key.clone()).or_default();
+        writes.doubtful |= writes.under_way > 0;
+        writes.under_way += 1;
+        self.recount(&table);
+        WriteTicket {
+            flights: self,
+            key: key.clone(),
+        }
     }
 
     /// The key has changed: whatever is on its way must not be placed.
@@ -112,18 +172,25 @@ impl Flights {
             return;
         }
         let mut table = self.table.lock();
-        table.remove(key);
-        self.count.store(table.len(), Ordering::SeqCst);
+        table.discard(key);
+        self.recount(&table);
     }
 
     /// Everything may have changed.
     pub fn discard_all(&self) {
         let mut table = self.table.lock();
-        table.clear();
-        self.count.store(0, Ordering::SeqCst);
+        table.reads.clear();
+        for writes in table.writes.values_mut() {
+            writes.doubtful = true;
+        }
+        self.recount(&table);
     }
 
-    /// Keys on their way.
+    fn recount(&self, table: &Table) {
+        self.count.store(table.len(), Ordering::SeqCst);
+    }
+
+    /// Keys on their way, in either direction.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
@@ -133,15 +200,10 @@ impl Flights {
         self.len() == 0
     }
 
-    fn depart(
-        &self,
-        table: &mut HashMap<Key, Arc<Flight>, RandomState>,
-        key: &Key,
-        warm: bool,
-    ) -> Ticket<'_> {
+    fn depart(&self, table: &mut Table, key: &Key, warm: bool) -> Ticket<'_> {
         let flight = Arc::new(Flight::new(warm));
-        table.insert(key.clone(), Arc::clone(&flight));
-        self.count.store(table.len(), Ordering::SeqCst);
+        table.reads.insert(key.clone(), Arc::clone(&flight));
+        self.recount(table);
         Ticket {
             flights: self,
             key: key.clone(),
@@ -168,29 +230,31 @@ impl Ticket<'_> {
     }
 
     /// Ends the flight. `place` is called, under the table's lock, only if the key has not changed
-    /// meanwhile; it gets to know whether a demand read waits. Whether it was called.
-    pub fn land(mut self, arrival: Arrival, place: impl FnOnce(bool)) -> bool {
-        let valid = {
+    /// meanwhile; it gets to know whether a demand read waits.
+    pub fn land(mut self, arrival: Arrival, place: impl FnOnce(bool)) -> Landing {
+        let landing = {
             let mut table = self.flights.table.lock();
             let valid = self.take_off_table(&mut table);
+            let awaited = self.flight.is_awaited();
             if valid {
-                place(self.flight.is_awaited());
+                place(awaited);
             }
-            valid
+            self.flights.recount(&table);
+            Landing { valid, awaited }
         };
         self.flight.arrival.send_replace(Some(arrival));
         self.landed = true;
-        valid
+        landing
     }
 
     /// Whether this flight was still the key's; afterwards it is not.
-    fn take_off_table(&self, table: &mut HashMap<Key, Arc<Flight>, RandomState>) -> bool {
+    fn take_off_table(&self, table: &mut Table) -> bool {
         let mine = table
+            .reads
             .get(&self.key)
             .is_some_and(|held| Arc::ptr_eq(held, &self.flight));
         if mine {
-            table.remove(&self.key);
-            self.flights.count.store(table.len(), Ordering::SeqCst);
+            table.reads.remove(&self.key);
         }
         mine
     }
@@ -199,9 +263,40 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if !self.landed {
-            self.take_off_table(&mut self.flights.table.lock());
+            let mut table = self.flights.table.lock();
+            self.take_off_table(&mut table);
+            self.flights.recount(&table);
+            drop(table);
             self.flight.arrival.send_replace(Some(Arrival::Abandoned));
         }
+    }
+}
+
+/// A write under way.
+#[derive(Debug)]
+#[must_use = "a write that never lands keeps its key in doubt for ever"]
+pub struct WriteTicket<'a> {
+    flights: &'a Flights,
+    key: Key,
+}
+
+impl WriteTicket<'_> {
+    /// Ends the write. Reads of the key that are under way may have been answered before it
+    /// and are discarded. `settle` is called under the table's lock and gets to know whether
+    /// the write was alone: only then is its value known to be L2's.
+    pub fn land(self, settle: impl FnOnce(bool)) {
+        let mut table = self.flights.table.lock();
+        table.reads.remove(&self.key);
+        let mut alone = false;
+        if let Some(writes) = table.writes.get_mut(&self.key) {
+            alone = !writes.doubtful;
+            writes.under_way -= 1;
+            if writes.under_way == 0 {
+                table.writes.remove(&self.key);
+            }
+        }
+        settle(alone);
+        self.flights.recount(&table);
     }
 }
 
@@ -215,7 +310,7 @@ mod tests {
     }
 
     fn fly(flights: &Flights) -> Ticket<'_> {
-        match flights.board(&key()) {
+        match flights.board(&key(), Company::Anybody) {
             Boarding::Fly(ticket) => ticket,
             Boarding::Join(_) => panic!("the key is on its way"),
         }
@@ -225,12 +320,13 @@ mod tests {
     async fn a_second_read_joins_and_gets_the_same_answer() {
         let flights = Flights::default();
         let ticket = fly(&flights);
-        let Boarding::Join(flight) = flights.board(&key()) else {
+        let Boarding::Join(flight) = flights.board(&key(), Company::Anybody) else {
             panic!("should join")
         };
         assert!(flights.board_warm(&key()).is_none());
         let mut awaited = None;
-        assert!(ticket.land(Arrival::Value(None), |waiting| awaited = Some(waiting)));
+        let landing = ticket.land(Arrival::Value(None), |waiting| awaited = Some(waiting));
+        assert!(landing.valid && landing.awaited);
         assert_eq!(awaited, Some(true));
         assert!(matches!(flight.arrival().await, Arrival::Value(None)));
         assert!(flights.is_empty());
@@ -240,15 +336,16 @@ mod tests {
     async fn a_discarded_flight_answers_who_waited_and_places_nothing() {
         let flights = Flights::default();
         let ticket = fly(&flights);
-        let Boarding::Join(early) = flights.board(&key()) else {
+        let Boarding::Join(early) = flights.board(&key(), Company::Anybody) else {
             panic!("should join")
         };
         flights.discard(&key());
         let later = fly(&flights);
-        assert!(!ticket.land(Arrival::Value(None), |_| panic!("placed an outdated value")));
+        let landing = ticket.land(Arrival::Value(None), |_| panic!("placed an outdated value"));
+        assert!(!landing.valid && landing.awaited);
         assert!(matches!(early.arrival().await, Arrival::Value(None)));
         assert!(
-            later.land(Arrival::Value(None), |_| {}),
+            later.land(Arrival::Value(None), |_| {}).valid,
             "the newer flight is untouched"
         );
     }
@@ -257,11 +354,72 @@ mod tests {
     async fn a_flight_whose_task_was_cancelled_strands_nobody() {
         let flights = Flights::default();
         let ticket = fly(&flights);
-        let Boarding::Join(flight) = flights.board(&key()) else {
+        let Boarding::Join(flight) = flights.board(&key(), Company::Anybody) else {
             panic!("should join")
         };
         drop(ticket);
         assert!(matches!(flight.arrival().await, Arrival::Abandoned));
         fly(&flights).land(Arrival::Value(None), |_| {});
+    }
+
+    #[test]
+    fn a_landing_flight_is_on_its_way_until_its_value_is_placed() {
+        let flights = Flights::default();
+        fly(&flights).land(Arrival::Value(None), |_| {
+            assert!(
+                !flights.is_empty(),
+                "an update that saw zero here would not wait for the placement that it must undo"
+            );
+        });
+        assert!(flights.is_empty());
+    }
+
+    #[test]
+    fn a_read_that_a_warm_has_failed_once_takes_the_key_from_the_next_warm() {
+        let flights = Flights::default();
+        let warm = flights.board_warm(&key()).expect("nobody flies");
+        let Boarding::Fly(demand) = flights.board(&key(), Company::Demand) else {
+            panic!("waits for a warm again")
+        };
+        assert!(!warm.land(Arrival::Value(None), |_| {}).valid);
+        let Boarding::Join(_) = flights.board(&key(), Company::Demand) else {
+            panic!("demand flights are joined")
+        };
+        assert!(demand.land(Arrival::Value(None), |_| {}).valid);
+    }
+
+    /// Whether each of the writes, ended in the order of the ids, was alone.
+    fn alone(ends: &mut Vec<WriteTicket<'_>>) -> Vec<bool> {
+        let mut said = Vec::new();
+        for write in ends.drain(..) {
+            write.land(|alone| said.push(alone));
+        }
+        said
+    }
+
+    #[test]
+    fn a_write_is_alone_unless_another_or_an_invalidation_came_between() {
+        let flights = Flights::default();
+        assert_eq!(alone(&mut vec![flights.begin_write(&key())]), [true]);
+        let (first, second) = (flights.begin_write(&key()), flights.begin_write(&key()));
+        assert_eq!(alone(&mut vec![first]), [false]);
+        let third = flights.begin_write(&key());
+        assert_eq!(alone(&mut vec![second, third]), [false, false]);
+        let write = flights.begin_write(&key());
+        flights.discard(&key());
+        assert_eq!(alone(&mut vec![write]), [false]);
+        let write = flights.begin_write(&key());
+        flights.discard_all();
+        assert_eq!(alone(&mut vec![write]), [false]);
+        assert_eq!(alone(&mut vec![flights.begin_write(&key())]), [true]);
+        assert!(flights.is_empty());
+    }
+
+    #[test]
+    fn a_read_under_way_when_a_write_ends_is_discarded() {
+        let flights = Flights::default();
+        let (write, read) = (flights.begin_write(&key()), fly(&flights));
+        write.land(|_| {});
+        assert!(!read.land(Arrival::Value(None), |_| {}).valid);
     }
 }

@@ -125,6 +125,15 @@ impl Governor {
         ((self.reads as f64 - self.off_reads) / allowance).max(0.0)
     }
 
+    /// The least expected usefulness that a fetch must have now, in [0, 0.9].
+    ///
+    /// While the budget is hardly used anything may be tried; as it runs out only what is
+    /// nearly certain, which hardly costs anything, goes on. So the budget is spent on the best
+    /// candidates without knowing their distribution.
+    pub fn price(&self) -> f32 {
+        (self.used_ratio().min(1.0).powi(4) * 0.9) as f32
+    }
+
     /// One look-up as it went, and as it would have gone without warming.
     pub fn judge(&mut self, hit: bool, off_hit: bool) {
         self.judged += 1;

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use forewarm_domain::calibration::{Calibration, Class, Record};
 use forewarm_domain::{
     Association, Candidate, Event, Key, Model, ModelConfig, Network, PairId, SelectionContext,
     SelectionStrategy, SourceKind, Timestamp,
@@ -43,6 +44,19 @@ pub struct Learner {
     queue_size: usize,
     partners: Vec<Association>,
     candidates: Vec<Candidate>,
+    calibration: Calibration,
+    /// Per slot, why the pair was last fetched.
+    origins: Vec<Option<Origin>>,
+}
+
+/// Why a pair was fetched.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    target: PairId,
+    source: PairId,
+    kind: SourceKind,
+    class: Class,
+    score: f32,
 }
 
 struct ModelNetwork<'a> {
@@ -72,6 +86,8 @@ impl Learner {
             queue_size: queue_size.max(1),
             partners: Vec::with_capacity(64),
             candidates: Vec::with_capacity(64),
+            calibration: Calibration::default(),
+            origins: Vec::new(),
         }
     }
 
@@ -117,10 +133,17 @@ impl Learner {
         self.queue.len()
     }
 
-    /// What the strategy would fetch for `request`, best first, at most `cap`.
+    /// What the strategy would fetch for `request`, best first, at most `cap`, of that what is
+    /// expected to be useful with a probability of at least `price`.
     ///
     /// Allocates nothing in the steady state.
-    pub fn select(&mut self, request: Request, now: Timestamp, cap: usize) -> &[Candidate] {
+    pub fn select(
+        &mut self,
+        request: Request,
+        now: Timestamp,
+        cap: usize,
+        price: f32,
+    ) -> &[Candidate] {
         self.candidates.clear();
         self.partners.clear();
         self.model
@@ -139,8 +162,45 @@ impl Learner {
                 cap,
             };
             self.strategy.select(&context, &mut self.candidates);
+            let (partners, calibration) = (&self.partners, &self.calibration);
+            self.candidates.retain(|candidate| {
+                let (class, record) = classify(candidate, request.kind, partners);
+                calibration.expected(class, candidate.score, record) >= price
+            });
         }
         &self.candidates
+    }
+
+    /// `target` is being fetched for `request`; its outcome will be fed back.
+    pub fn fetched(&mut self, request: Request, target: PairId) {
+        let Some(candidate) = self.candidates.iter().find(|c| c.pair == target) else {
+            return;
+        };
+        let (class, _) = classify(candidate, request.kind, &self.partners);
+        let slot = target.index();
+        if slot >= self.origins.len() {
+            self.origins.resize(slot + 1, None);
+        }
+        self.origins[slot] = Some(Origin {
+            target,
+            source: request.pair,
+            kind: request.kind,
+            class,
+            score: candidate.score,
+        });
+    }
+
+    /// What came of the last fetch of `key`: read in time, or lost unread.
+    pub fn feed_back(&mut self, key: &Key, useful: bool) {
+        let Some(target) = self.model.id(key) else {
+            return;
+        };
+        let origin = self.origins.get_mut(target.index()).and_then(Option::take);
+        if let Some(origin) = origin.filter(|origin| origin.target == target) {
+            self.calibration.count(origin.class, origin.score, useful);
+            self.model
+                .feed_back(origin.source, origin.kind, target, useful);
+        }
     }
 
     /// What the last [`Self::select`] chose.
@@ -189,5 +249,17 @@ impl Learner {
     /// Puts another strategy in force.
     pub fn set_strategy(&mut self, strategy: Box<dyn SelectionStrategy>) {
         self.strategy = strategy;
+    }
+}
+
+/// The class of a candidate, and its own record if it is a direct partner.
+fn classify(candidate: &Candidate, kind: SourceKind, partners: &[Association]) -> (Class, Record) {
+    match partners
+        .iter()
+        .find(|partner| partner.pair == candidate.pair)
+    {
+        Some(partner) if kind == SourceKind::Update => (Class::Update, partner.record),
+        Some(partner) => (Class::Read, partner.record),
+        None => (Class::SecondHop, Record::default()),
     }
 }

@@ -13,8 +13,12 @@ use std::collections::VecDeque;
 use foldhash::fast::RandomState;
 use forewarm_domain::{ChainId, Key, Outcome};
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::ports::Evicted;
+
+/// Victims watched for at once; past that the oldest watch closes as if it had ended.
+const MOST_WATCHES: usize = 1 << 16;
 
 /// How many warms ended how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -137,8 +141,16 @@ impl Ledger {
     }
 
     /// A warm was placed in L1 at look-up number `lookup`, evicting `victims`; their return
-    /// counts for `horizon` look-ups. An entry it replaces has been ended by the caller.
-    pub fn landed(&mut self, key: &Key, victims: &[Evicted], lookup: u64, horizon: u64) {
+    /// counts for `horizon` look-ups. Says which warms ended by it: a live one of the same key (whose
+    /// loss its evictor has not reported yet), and those whose watch it takes over.
+    pub fn landed(
+        &mut self,
+        key: &Key,
+        victims: &[Evicted],
+        lookup: u64,
+        horizon: u64,
+    ) -> SmallVec<[Ended; 2]> {
+        let mut ended: SmallVec<[Ended; 2]> = self.lost(key).into_iter().collect();
         self.totals.warmed += 1;
         let id = self.next_id;
         self.next_id += 1;
@@ -156,14 +168,23 @@ impl Ledger {
             let watch = Watch { warm: id, until };
             if let Some(older) = self.watches.insert(victim.key.clone(), watch) {
                 // The victim had come back and left again: the first eviction's account is closed.
-                let ended = self.close_watch(older.warm, false);
-                debug_assert!(ended.is_none() || ended.is_some_and(|(_, o)| o == Outcome::Wasted));
+                // It may be this very warm's, which is not in the books yet.
+                if older.warm == id {
+                    warm.watches -= 1;
+                } else {
+                    ended.extend(self.close_watch(older.warm, false));
+                }
             }
             self.closing.push_back((until, victim.key.clone()));
             warm.watches += 1;
         }
         self.keys.insert(id, key.clone());
         self.live.insert(key.clone(), warm);
+        // Without demand no watch closes by itself.
+        while self.closing.len() > MOST_WATCHES {
+            ended.extend(self.close_oldest());
+        }
+        ended
     }
 
     /// A warm landed while a demand read was already waiting for it.
@@ -210,19 +231,21 @@ impl Ledger {
             if *until >= lookup {
                 break;
             }
-            let (until, key) = self.closing.pop_front().expect("there is a front");
-            // The same victim may have been watched anew since.
-            if self
-                .watches
-                .get(&key)
-                .is_some_and(|watch| watch.until == until)
-            {
-                let watch = self.watches.remove(&key).expect("it was just found");
-                if let Some(outcome) = self.close_watch(watch.warm, false) {
-                    ended(outcome);
-                }
+            if let Some(outcome) = self.close_oldest() {
+                ended(outcome);
             }
         }
+    }
+
+    /// Closes the watch that ends first, as unharmed.
+    fn close_oldest(&mut self) -> Option<Ended> {
+        let (until, key) = self.closing.pop_front()?;
+        // The same victim may have been watched anew since.
+        if self.watches.get(&key)?.until != until {
+            return None;
+        }
+        let watch = self.watches.remove(&key)?;
+        self.close_watch(watch.warm, false)
     }
 
     fn close_watch(&mut self, id: u64, harmed: bool) -> Option<Ended> {
@@ -345,12 +368,8 @@ mod tests {
                 let mut ended = Vec::new();
                 match call {
                     0 => {
-                        ended.extend(ledger.lost(&key(*a)));
-                        if !ledger.live.contains_key(&key(*a)) {
-                            let before = ledger.totals;
-                            ledger.landed(&key(*a), &[victim(*b), victim(b.wrapping_add(1))], lookup, 7);
-                            counted.wasted += ledger.totals.wasted - before.wasted;
-                        }
+                        let victims = [victim(*b), victim(b.wrapping_add(1))];
+                        ended.extend(ledger.landed(&key(*a), &victims, lookup, 7));
                     }
                     1 => ended.extend(ledger.read(&key(*a))),
                     2 => ended.extend(ledger.lost(&key(*a))),
@@ -368,5 +387,35 @@ mod tests {
             counted.warmed = ledger.totals.warmed;
             prop_assert_eq!(counted, ledger.totals);
         }
+    }
+
+    #[test]
+    fn a_warm_of_a_key_whose_loss_is_not_yet_reported_ends_the_older_one() {
+        let mut ledger = Ledger::new();
+        ledger.landed(&key(1), &[], 0, 5);
+        let ended = ledger.landed(&key(1), &[], 1, 5);
+        assert_eq!(ended[..], [(ChainId::DEFAULT, Outcome::Wasted)]);
+        assert!(balanced(&ledger));
+    }
+
+    #[test]
+    fn watches_are_bounded_when_nobody_reads() {
+        let mut ledger = Ledger::new();
+        for n in 0..MOST_WATCHES as u64 + 100 {
+            let name = |kind: u8| {
+                let mut bytes = n.to_le_bytes().to_vec();
+                bytes.push(kind);
+                Key::new(bytes, 0, ChainId::DEFAULT)
+            };
+            let victim = Evicted {
+                key: name(1),
+                ..victim(0)
+            };
+            ledger.landed(&name(0), &[victim], 0, 1_000);
+            ledger.lost(&name(0));
+        }
+        assert!(ledger.closing.len() <= MOST_WATCHES && ledger.watches.len() <= MOST_WATCHES);
+        assert_eq!(ledger.totals().wasted, 100);
+        assert!(balanced(&ledger));
     }
 }

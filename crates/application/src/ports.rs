@@ -93,10 +93,7 @@ impl Cached {
     /// What `stored` becomes in L1 when it arrives at `now`: the source's version and remaining
     /// time to live are kept; `default_ttl` holds where the source has none.
     pub fn from_stored(stored: Stored, now: Timestamp, default_ttl: Option<Duration>) -> Self {
-        let ttl = match (stored.ttl, default_ttl) {
-            (Some(own), Some(most)) => Some(own.min(most)),
-            (own, default) => own.or(default),
-        };
+        let ttl = stored.ttl.or(default_ttl);
         Self {
             value: stored.value,
             version: stored.version,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::calibration::Record;
 use crate::co_occurrence::Closed;
 use crate::decay::Decay;
 use crate::pair::PairId;
@@ -25,6 +26,8 @@ pub struct Association {
     pub lag: Duration,
     /// When the partner was last updated or read.
     pub last_seen: Timestamp,
+    /// What came of fetching it for this source.
+    pub record: Record,
 }
 
 /// What is known of a pair as a target of anybody.
@@ -67,6 +70,7 @@ struct Partner {
     chance: f32,
     /// Mean lag in milliseconds.
     lag_ms: f32,
+    record: Record,
 }
 
 /// Time alone does not refute: a row decays with the half-life until this many windows are
@@ -138,6 +142,7 @@ impl Row {
                 count: one,
                 chance,
                 lag_ms,
+                record: Record::default(),
             };
             if self.partners.len() < max_partners {
                 self.partners.push(newcomer);
@@ -190,7 +195,15 @@ impl Row {
                 support: counts.support,
                 lag: Duration::from_micros((partner.lag_ms * 1_000.0) as u64),
                 last_seen,
+                record: partner.record,
             });
+        }
+    }
+
+    /// Counts what came of fetching `partner` for this row's source.
+    pub fn feed_back(&mut self, partner: PairId, useful: bool) {
+        if let Some(known) = self.partners.iter_mut().find(|p| p.pair == partner) {
+            known.record.count(useful);
         }
     }
 
@@ -251,6 +264,7 @@ impl Row {
                     count,
                     chance,
                     lag_ms,
+                    record: Record::default(),
                 }),
             }
         }

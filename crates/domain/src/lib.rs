@@ -6,10 +6,12 @@
 //!
 //! 1. [`key`], [`pair`], [`chain`]: what things are called, inside and outside;
 //! 2. [`event`], [`co_occurrence`], [`correlation`], [`score`], [`decay`], [`model`]: learning;
-//! 3. [`selection`]: the trait that turns associations into candidates;
+//! 3. [`selection`], [`calibration`]: the trait that turns associations into candidates, and what
+//!    came of them;
 //! 4. [`mode`], [`outcome`], [`version`]: who is warmed, what became of it, what is newer.
 #![forbid(unsafe_code)]
 
+pub mod calibration;
 pub mod chain;
 pub mod co_occurrence;
 pub mod correlation;

@@ -228,6 +228,13 @@ impl Model {
         row.associations(now.max(self.clock), &self.decay, as_target, out);
     }
 
+    /// What came of fetching `partner` because of `kind` of `source`.
+    pub fn feed_back(&mut self, source: PairId, kind: SourceKind, partner: PairId, useful: bool) {
+        if self.pairs.is_live(source) {
+            self.states[source.index()].rows[kind.index()].feed_back(partner, useful);
+        }
+    }
+
     /// Whether anything is known to follow `kind` of `id`; O(1), for the hot path.
     pub fn has_associations(&self, id: PairId, kind: SourceKind) -> bool {
         !self.states[id.index()].rows[kind.index()].is_empty()

@@ -14,11 +14,11 @@ pub use lru::LruCache;
 use std::hash::BuildHasher;
 
 use bytes::Bytes;
+use foldhash::fast::FixedState;
 use forewarm_application::ports::{
     Cached, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
 use forewarm_domain::{Key, Timestamp, Version, supersedes};
-use foldhash::fast::FixedState;
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
@@ -109,7 +109,11 @@ impl Lifecycle<Key, Slot> for Leavers {
 
     fn on_evict(&self, leavers: &mut Self::RequestState, key: Key, slot: Slot) {
         let fresh = slot.value.is_some();
-        leavers.push(Evicted { key, unread: slot.unread, fresh });
+        leavers.push(Evicted {
+            key,
+            unread: slot.unread,
+            fresh,
+        });
     }
 }
 
@@ -158,7 +162,9 @@ impl QuickCache {
     fn expire(&self, key: &Key, now: Timestamp) -> LocalLookup {
         let _writing = self.lock(key);
         match self.cache.remove_if(key, |slot| slot.expires_at <= now) {
-            Some((_, slot)) => LocalLookup::Expired { unread: slot.unread },
+            Some((_, slot)) => LocalLookup::Expired {
+                unread: slot.unread,
+            },
             None => LocalLookup::Miss,
         }
     }
@@ -167,9 +173,17 @@ impl QuickCache {
     fn mark_read(&self, key: &Key) -> bool {
         let _writing = self.lock(key);
         match self.cache.peek(key) {
-            Some(slot) if slot.unread => {
-                self.cache.replace(key.clone(), Slot { unread: false, ..slot }, true).is_ok()
-            }
+            Some(slot) if slot.unread => self
+                .cache
+                .replace(
+                    key.clone(),
+                    Slot {
+                        unread: false,
+                        ..slot
+                    },
+                    true,
+                )
+                .is_ok(),
             _ => false,
         }
     }
@@ -182,19 +196,27 @@ impl QuickCache {
 
 impl LocalCache for QuickCache {
     fn get(&self, key: &Key, now: Timestamp) -> LocalLookup {
-        let Some(slot) = self.cache.get(key) else { return LocalLookup::Miss };
+        let Some(slot) = self.cache.get(key) else {
+            return LocalLookup::Miss;
+        };
         if slot.value.is_some() && slot.expires_at <= now {
             return self.expire(key, now);
         }
         let first_read_of_warm = slot.unread && self.mark_read(key);
         match slot.to_cached() {
-            Some(cached) => LocalLookup::Hit { cached, first_read_of_warm },
+            Some(cached) => LocalLookup::Hit {
+                cached,
+                first_read_of_warm,
+            },
             None => LocalLookup::Miss,
         }
     }
 
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached> {
-        self.cache.peek(key)?.to_cached().filter(|cached| cached.expires_at > now)
+        self.cache
+            .peek(key)?
+            .to_cached()
+            .filter(|cached| cached.expires_at > now)
     }
 
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
@@ -217,26 +239,43 @@ impl LocalCache for QuickCache {
         if self.too_heavy(key, &slot) {
             // A value that no shard can hold must not leave its predecessor behind.
             self.cache.remove(key);
-            return Placed { placed: false, overwrote_unread, evicted };
+            return Placed {
+                placed: false,
+                overwrote_unread,
+                evicted,
+            };
         }
         // A read that fills its own miss keeps the key's standing and counts as use; a write does not.
         let soft = placement != Placement::Demand;
         if held.is_some() && soft {
-            let replaced = self.cache.replace_with_lifecycle(key.clone(), slot.clone(), true, &mut evicted);
+            let replaced =
+                self.cache
+                    .replace_with_lifecycle(key.clone(), slot.clone(), true, &mut evicted);
             if replaced.is_err() {
-                self.cache.insert_with_lifecycle(key.clone(), slot, &mut evicted);
+                self.cache
+                    .insert_with_lifecycle(key.clone(), slot, &mut evicted);
             }
         } else {
-            self.cache.insert_with_lifecycle(key.clone(), slot, &mut evicted);
+            self.cache
+                .insert_with_lifecycle(key.clone(), slot, &mut evicted);
         }
-        // The lifecycle also reports the value that was replaced.
+        // The lifecycle also reports the value that was replaced, and a newcomer for which no room
+        // could be made: only a look tells which.
+        let own = evicted.len();
         evicted.retain(|left| left.key != *key);
-        Placed { placed: true, overwrote_unread, evicted }
+        let placed = own == evicted.len() || self.cache.peek(key).is_some();
+        Placed {
+            placed,
+            overwrote_unread,
+            evicted,
+        }
     }
 
     fn mark_stale(&self, key: &Key, version: Option<Version>) -> bool {
         let _writing = self.lock(key);
-        let Some(held) = self.cache.peek(key) else { return false };
+        let Some(held) = self.cache.peek(key) else {
+            return false;
+        };
         let outdated = match (version, held.version) {
             (Some(new), Some(held)) => new > held,
             _ => true,
@@ -244,7 +283,12 @@ impl LocalCache for QuickCache {
         if !outdated {
             return false;
         }
-        let marked = Slot { value: None, version: version.or(held.version), unread: false, ..held };
+        let marked = Slot {
+            value: None,
+            version: version.or(held.version),
+            unread: false,
+            ..held
+        };
         // An entry evicted since the peek has been reported by whoever evicted it.
         self.cache.replace(key.clone(), marked, true).is_ok() && held.unread
     }

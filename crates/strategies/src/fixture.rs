@@ -44,6 +44,8 @@ pub(crate) fn partner(number: usize, score: f32) -> Association {
         support: 50.0,
         lag: Duration::from_millis(3),
         last_seen: NOW - Duration::from_secs(3_600),
+
+        record: Default::default(),
     }
 }
 

@@ -64,6 +64,7 @@ fn a_selection_allocates_nothing_in_the_steady_state() {
         support: 50.0,
         lag: Duration::from_millis(3),
         last_seen: Timestamp::ZERO,
+        record: Default::default(),
     };
     let partners: Vec<_> = (0..32).map(&mut partner).collect();
     let network = Everybody((16..48).map(&mut partner).collect());

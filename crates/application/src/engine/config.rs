@@ -29,7 +29,7 @@ pub struct EngineConfig {
     pub extra_l2_reads: Option<f64>,
     /// The share of L1 that unread warmed entries may fill.
     pub l1_share: f64,
-    /// Time to live of values that have none, and the most for those that have one.
+    /// Time to live of values whose source has none; `None` = they do not expire.
     pub default_ttl: Option<Duration>,
 }
 

@@ -25,6 +25,9 @@ impl Engine {
         let mut learned = 0;
         let mut queued = false;
         let mut learner = self.learner.lock();
+        while let Some((key, useful)) = self.feedback.pop() {
+            learner.feed_back(&key, useful);
+        }
         while learned < BATCH
             && let Some(observation) = self.events.pop()
         {

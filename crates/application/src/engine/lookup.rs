@@ -80,6 +80,7 @@ impl Engine {
                 self.metrics.cache_hit(key.chain(), Level::L1);
                 if first_read_of_warm && let Some((chain, outcome)) = self.ledger.lock().read(key) {
                     self.metrics.outcome(chain, outcome);
+                    self.feed_back(key, true);
                 }
                 Some(cached.found(Level::L1, now))
             }

@@ -1,6 +1,7 @@
 //! Warming: requests → selection → peek → budget → one L2 read → L1 if newer → ledger.
 
-use forewarm_domain::{ChainId, Key, Mode, Operation, Timestamp};
+use forewarm_domain::{ChainId, Key, Mode, Operation, PairId, Timestamp};
+use smallvec::SmallVec;
 
 use super::{Engine, Level};
 use crate::flights::{Arrival, Ticket};
@@ -24,6 +25,8 @@ pub struct WarmReport {
 struct Wish {
     source: Key,
     mode: Mode,
+    /// Pairs the strategy chose; those that L1 has are not wanted.
+    selected: usize,
     wanted: Vec<Key>,
 }
 
@@ -39,7 +42,7 @@ impl Engine {
         let strategy = *self.strategy_label.read();
         let mut batch: Vec<(Key, Vec<Ticket<'_>>)> = Vec::new();
         for wish in wishes {
-            if let (Some(strategy), selected @ 1..) = (strategy, wish.wanted.len()) {
+            if let (Some(strategy), selected @ 1..) = (strategy, wish.selected) {
                 self.metrics
                     .pairs_selected(wish.source.chain(), strategy, selected as u64);
             }
@@ -65,7 +68,10 @@ impl Engine {
 
     /// Takes requests and asks the strategy, under one hold of the learner's lock.
     fn wishes(&self, now: Timestamp) -> Vec<Wish> {
-        let turned_down = self.governor.lock().turned_down().is_some();
+        let (turned_down, price) = {
+            let governor = self.governor.lock();
+            (governor.turned_down().is_some(), governor.price())
+        };
         let cap = if turned_down {
             0
         } else {
@@ -86,16 +92,28 @@ impl Engine {
                 self.count_operation(&source, Operation::Skipped);
                 continue;
             }
-            learner.select(request, now, cap);
-            let chosen = learner.selected().iter();
-            let wanted: Vec<Key> = chosen
-                .filter_map(|candidate| learner.key(candidate.pair).cloned())
+            learner.select(request, now, cap, price);
+            let selected: SmallVec<[PairId; 16]> = learner
+                .selected()
+                .iter()
+                .map(|candidate| candidate.pair)
                 .collect();
+            let mut wanted = Vec::new();
+            for &pair in &selected {
+                let Some(key) = learner.key(pair).cloned() else {
+                    continue;
+                };
+                if self.l1.peek(&key, now).is_none() {
+                    learner.fetched(request, pair);
+                    wanted.push(key);
+                }
+            }
             keys += wanted.len();
             let mode = self.rollout.read().mode(&source);
             wishes.push(Wish {
                 source,
                 mode,
+                selected: selected.len(),
                 wanted,
             });
         }

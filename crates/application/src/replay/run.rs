@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forewarm_domain::{Event, Op, Timestamp, WindowStatistics};
+use forewarm_domain::{Event, Key, Op, Timestamp, WindowStatistics};
 
 use super::future::Future;
 use super::markov::Markov;
@@ -197,12 +197,12 @@ impl<'a> Run<'a> {
             }
             None => {
                 if self.l1.mark_stale(name, event.version) {
-                    self.ledger.lost(name);
+                    self.end(name, false);
                 }
                 if held {
                     self.wanted.clear();
                     self.wanted.push(key);
-                    self.fetch_wanted(now);
+                    self.fetch_wanted(now, None);
                 }
             }
         }
@@ -220,11 +220,11 @@ impl<'a> Run<'a> {
                 hit = true;
                 self.tally.hits += 1;
                 if first_read_of_warm {
-                    self.ledger.read(name);
+                    self.end(name, true);
                 }
             }
             LocalLookup::Expired { unread: true } => {
-                self.ledger.lost(name);
+                self.end(name, false);
             }
             LocalLookup::Expired { unread: false } | LocalLookup::Miss => {}
         }
@@ -254,6 +254,8 @@ impl<'a> Run<'a> {
             Some(_) => 0,
             None => self.config.max_pairs_per_warm,
         };
+        let price = self.governor.price();
+        let mut asking = None;
         let key = self.timeline.lines[at].key;
         let learned = |learner: &mut Learner| -> Option<Request> {
             let seen = Event {
@@ -302,7 +304,8 @@ impl<'a> Run<'a> {
                 let Some(request) = learned(learner) else {
                     return;
                 };
-                learner.select(request, now, cap);
+                learner.select(request, now, cap, price);
+                asking = Some(request);
                 for candidate in learner.selected() {
                     let number = learner
                         .key(candidate.pair)
@@ -311,11 +314,11 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.fetch_wanted(now);
+        self.fetch_wanted(now, asking);
     }
 
     /// Sends for those wanted that L1 has not, as far as the budget goes.
-    fn fetch_wanted(&mut self, now: Timestamp) {
+    fn fetch_wanted(&mut self, now: Timestamp, asking: Option<Request>) {
         let mut wanted = std::mem::take(&mut self.wanted);
         wanted.retain(|&key| {
             self.flight_of[key as usize] == 0
@@ -327,6 +330,11 @@ impl<'a> Run<'a> {
         let granted = self.governor.grant(wanted.len());
         self.over_budget += (wanted.len() - granted) as u64;
         for &key in &wanted[..granted] {
+            if let (Mind::Strategy(learner), Some(request)) = (&mut self.mind, asking)
+                && let Some(target) = learner.model().id(&self.timeline.keys[key as usize])
+            {
+                learner.fetched(request, target);
+            }
             self.depart(key, true, now);
         }
         self.wanted = wanted;
@@ -394,13 +402,28 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// A warm was read, or left L1 unread: into the books and back to who chose it.
+    fn end(&mut self, key: &Key, useful: bool) {
+        if !self.ledger.is_unread(key) {
+            return;
+        }
+        if useful {
+            self.ledger.read(key);
+        } else {
+            self.ledger.lost(key);
+        }
+        if let Mind::Strategy(learner) = &mut self.mind {
+            learner.feed_back(key, useful);
+        }
+    }
+
     /// Ends what a placement ended.
     fn account(&mut self, key: u32, placed: &Placed) {
         if placed.overwrote_unread {
-            self.ledger.lost(&self.timeline.keys[key as usize]);
+            self.end(&self.timeline.keys[key as usize], false);
         }
         for left in placed.evicted.iter().filter(|left| left.unread) {
-            self.ledger.lost(&left.key);
+            self.end(&left.key, false);
         }
     }
 
@@ -414,7 +437,7 @@ impl<'a> Run<'a> {
             };
             let name = &self.timeline.keys[key as usize];
             if self.ledger.is_unread(name) && self.l1.remove(name) {
-                self.ledger.lost(name);
+                self.end(name, false);
             }
         }
         if self.unread.len() > 4 * most + 64 {

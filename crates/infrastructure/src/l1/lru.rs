@@ -19,22 +19,29 @@ impl LruCache {
     pub fn new(entries: usize) -> Self {
         let capacity = std::num::NonZeroUsize::new(entries).unwrap_or(std::num::NonZeroUsize::MIN);
         let hasher = foldhash::fast::FixedState::with_seed(0);
-        Self { entries: Mutex::new(lru::LruCache::with_hasher(capacity, hasher)) }
+        Self {
+            entries: Mutex::new(lru::LruCache::with_hasher(capacity, hasher)),
+        }
     }
 }
 
 impl LocalCache for LruCache {
     fn get(&self, key: &Key, now: Timestamp) -> LocalLookup {
         match self.entries.lock().get(key) {
-            Some(Some(cached)) if cached.expires_at > now => {
-                LocalLookup::Hit { cached: cached.clone(), first_read_of_warm: false }
-            }
+            Some(Some(cached)) if cached.expires_at > now => LocalLookup::Hit {
+                cached: cached.clone(),
+                first_read_of_warm: false,
+            },
             _ => LocalLookup::Miss,
         }
     }
 
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached> {
-        self.entries.lock().peek(key)?.clone().filter(|cached| cached.expires_at > now)
+        self.entries
+            .lock()
+            .peek(key)?
+            .clone()
+            .filter(|cached| cached.expires_at > now)
     }
 
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
@@ -42,15 +49,25 @@ impl LocalCache for LruCache {
         if placement == Placement::Refresh {
             if let Some(held) = entries.peek_mut(key) {
                 *held = Some(cached);
-                return Placed { placed: true, ..Placed::default() };
+                return Placed {
+                    placed: true,
+                    ..Placed::default()
+                };
             }
             return Placed::default();
         }
-        let mut placed = Placed { placed: true, ..Placed::default() };
+        let mut placed = Placed {
+            placed: true,
+            ..Placed::default()
+        };
         if let Some((left, held)) = entries.push(key.clone(), Some(cached))
             && left != *key
         {
-            placed.evicted.push(Evicted { key: left, unread: false, fresh: held.is_some() });
+            placed.evicted.push(Evicted {
+                key: left,
+                unread: false,
+                fresh: held.is_some(),
+            });
         }
         placed
     }

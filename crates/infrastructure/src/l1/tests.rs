@@ -33,7 +33,12 @@ fn held(l1: &QuickCache, n: u32) -> Option<String> {
 
 #[test]
 fn an_older_version_never_replaces_a_newer_one_whoever_brings_it() {
-    for placement in [Placement::Demand, Placement::Update, Placement::Refresh, Placement::Warm] {
+    for placement in [
+        Placement::Demand,
+        Placement::Update,
+        Placement::Refresh,
+        Placement::Warm,
+    ] {
         let l1 = cache(10);
         l1.place(&key(1), cached("new", Some(7)), Placement::Demand);
         assert!(!l1.place(&key(1), cached("old", Some(6)), placement).placed);
@@ -46,8 +51,14 @@ fn an_older_version_never_replaces_a_newer_one_whoever_brings_it() {
 fn a_warm_never_replaces_a_fresh_copy_of_unknown_age() {
     let l1 = cache(10);
     l1.place(&key(1), cached("read by demand", None), Placement::Demand);
-    assert!(!l1.place(&key(1), cached("warm", None), Placement::Warm).placed);
-    assert!(!l1.place(&key(1), cached("warm", Some(9)), Placement::Warm).placed);
+    assert!(
+        !l1.place(&key(1), cached("warm", None), Placement::Warm)
+            .placed
+    );
+    assert!(
+        !l1.place(&key(1), cached("warm", Some(9)), Placement::Warm)
+            .placed
+    );
 }
 
 #[test]
@@ -55,11 +66,21 @@ fn a_stale_copy_is_not_served_and_remembers_the_least_acceptable_version() {
     let l1 = cache(10);
     l1.place(&key(1), cached("v5", Some(5)), Placement::Demand);
     l1.mark_stale(&key(1), Some(Version(4)));
-    assert_eq!(held(&l1, 1).as_deref(), Some("v5"), "an older update changes nothing");
+    assert_eq!(
+        held(&l1, 1).as_deref(),
+        Some("v5"),
+        "an older update changes nothing"
+    );
     l1.mark_stale(&key(1), Some(Version(8)));
     assert_eq!(l1.get(&key(1), at(1)), LocalLookup::Miss);
-    assert!(!l1.place(&key(1), cached("v7", Some(7)), Placement::Warm).placed);
-    assert!(l1.place(&key(1), cached("v8", Some(8)), Placement::Warm).placed);
+    assert!(
+        !l1.place(&key(1), cached("v7", Some(7)), Placement::Warm)
+            .placed
+    );
+    assert!(
+        l1.place(&key(1), cached("v8", Some(8)), Placement::Warm)
+            .placed
+    );
     assert_eq!(held(&l1, 1).as_deref(), Some("v8"));
 }
 
@@ -69,7 +90,9 @@ fn the_first_read_of_a_warm_is_said_once() {
     l1.place(&key(1), cached("w", None), Placement::Warm);
     l1.peek(&key(1), at(1));
     let first = |l1: &QuickCache| match l1.get(&key(1), at(1)) {
-        LocalLookup::Hit { first_read_of_warm, .. } => first_read_of_warm,
+        LocalLookup::Hit {
+            first_read_of_warm, ..
+        } => first_read_of_warm,
         other => panic!("{other:?}"),
     };
     assert!(first(&l1));
@@ -79,11 +102,17 @@ fn the_first_read_of_a_warm_is_said_once() {
 #[test]
 fn an_expired_copy_is_dropped_at_its_moment_and_says_whether_it_was_unread() {
     let l1 = cache(10);
-    let value = Cached { expires_at: at(100), ..cached("x", None) };
+    let value = Cached {
+        expires_at: at(100),
+        ..cached("x", None)
+    };
     l1.place(&key(1), value.clone(), Placement::Warm);
     assert!(l1.peek(&key(1), at(99)).is_some());
     assert!(l1.peek(&key(1), at(100)).is_none());
-    assert_eq!(l1.get(&key(1), at(100)), LocalLookup::Expired { unread: true });
+    assert_eq!(
+        l1.get(&key(1), at(100)),
+        LocalLookup::Expired { unread: true }
+    );
     assert_eq!(l1.get(&key(1), at(100)), LocalLookup::Miss);
 }
 
@@ -96,7 +125,10 @@ fn losing_an_unread_copy_is_reported_by_whatever_ends_it() {
     warm(2);
     assert!(l1.remove(&key(2)));
     warm(3);
-    assert!(l1.place(&key(3), cached("d", None), Placement::Update).overwrote_unread);
+    assert!(
+        l1.place(&key(3), cached("d", None), Placement::Update)
+            .overwrote_unread
+    );
     warm(4);
     assert_eq!(l1.clear(), vec![key(4)]);
 }
@@ -104,9 +136,15 @@ fn losing_an_unread_copy_is_reported_by_whatever_ends_it() {
 #[test]
 fn a_refresh_touches_only_what_is_resident() {
     let l1 = cache(10);
-    assert!(!l1.place(&key(1), cached("x", None), Placement::Refresh).placed);
+    assert!(
+        !l1.place(&key(1), cached("x", None), Placement::Refresh)
+            .placed
+    );
     l1.place(&key(1), cached("x", None), Placement::Demand);
-    assert!(l1.place(&key(1), cached("y", None), Placement::Refresh).placed);
+    assert!(
+        l1.place(&key(1), cached("y", None), Placement::Refresh)
+            .placed
+    );
     assert_eq!(held(&l1, 1).as_deref(), Some("y"));
 }
 
@@ -115,7 +153,10 @@ fn bytes_are_bounded_and_a_value_too_large_is_refused_not_served_stale() {
     let l1 = QuickCache::new(Capacity::Bytes(1 << 20), 1);
     l1.place(&key(1), cached("small", None), Placement::Demand);
     let huge = "x".repeat(2 << 20);
-    assert!(!l1.place(&key(1), cached(&huge, None), Placement::Demand).placed);
+    assert!(
+        !l1.place(&key(1), cached(&huge, None), Placement::Demand)
+            .placed
+    );
     assert_eq!(held(&l1, 1), None);
     for n in 0..10_000 {
         l1.place(&key(n), cached(&"v".repeat(500), None), Placement::Demand);
