@@ -17,9 +17,11 @@ mod control;
 mod ghost;
 mod learning;
 mod lookup;
+mod observation;
 mod shadow;
 mod status;
 mod warming;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 use forewarm_domain::model::check_time;
-use forewarm_domain::{Key, Op, Refused, Rollout, SelectionStrategy, Timestamp, Version};
+use forewarm_domain::{Key, Refused, Rollout, SelectionStrategy, Timestamp, Version};
 use parking_lot::{Mutex, RwLock};
 
 use crate::breaker::Breaker;
@@ -38,6 +40,8 @@ use crate::learner::Learner;
 use crate::ledger::Ledger;
 use crate::metrics::{EvictionReason, Metrics, StrategyLabel};
 use crate::ports::{Cached, LocalCache, Placed, Placement, SharedCache, SharedCacheError};
+
+use observation::{Observation, What};
 
 pub use crate::metrics::Level;
 pub use config::EngineConfig;
@@ -88,17 +92,6 @@ pub enum LookupError {
     /// L2 gave no answer.
     #[error(transparent)]
     SharedCache(#[from] SharedCacheError),
-}
-
-/// An event on its way to the learner.
-#[derive(Debug)]
-struct Observation {
-    key: Key,
-    op: Op,
-    at: Timestamp,
-    /// For demand reads: whether L1 answered, and the value's size where known.
-    demand: Option<bool>,
-    size: u32,
 }
 
 /// Called when there is work for a loop; must not block.
@@ -214,7 +207,8 @@ impl Engine {
     }
 
     /// The key was updated: L1's copy becomes stale, or the update's value takes its place
-    /// unless it is older; then the event goes to the learner. Refused only for its time.
+    /// unless it is older; then the event goes to the learner. Refused only for its time: then
+    /// nothing is learned and its value is not taken, but L1's copy is stale all the same.
     ///
     /// Synchronous; allocates nothing unless L1 must take in a new key or evicts more than four.
     pub fn observe_update(
@@ -223,24 +217,28 @@ impl Engine {
         update: Update,
         now: Timestamp,
     ) -> Result<Observed, Refused> {
-        let chain = key.chain();
-        self.metrics.update_received(chain);
-        check_time(update.at, now)?;
+        self.metrics.update_received(key.chain());
+        let timely = check_time(update.at, now);
         self.flights.discard(key);
-        let mut size = 0;
-        match update.value {
+        let value = update.value.filter(|_| timely.is_ok());
+        let what = match (&timely, &value) {
+            (Err(_), _) => What::Invalidated,
+            (Ok(()), value) => What::Update {
+                valued: value.is_some(),
+            },
+        };
+        let mut seen = Observation::new(key, what, update.at);
+        seen.version = update.version;
+        match value {
             Some(value) => {
-                size = u32::try_from(value.len()).unwrap_or(u32::MAX);
-                let ttl = match (update.ttl, self.config.default_ttl) {
-                    (Some(own), Some(most)) => Some(own.min(most)),
-                    (own, default) => own.or(default),
-                };
+                let ttl = update.ttl.or(self.config.default_ttl);
                 let cached = Cached {
                     value,
                     version: update.version,
                     loaded_at: now,
                     expires_at: ttl.map_or(Timestamp::MAX, |ttl| now + ttl),
                 };
+                seen = seen.of_value(cached.value.len(), cached.version, cached.expires_at);
                 let placed = self.l1.place(key, cached, Placement::Update);
                 self.settle(key, &placed);
             }
@@ -251,13 +249,8 @@ impl Engine {
                 self.shadow.lock().forget(key);
             }
         }
-        Ok(self.queue(Observation {
-            key: key.clone(),
-            op: Op::Update,
-            at: update.at,
-            demand: None,
-            size,
-        }))
+        let observed = self.queue(seen);
+        timely.map(|()| observed)
     }
 
     /// The key was read elsewhere: trains the learner, touches nothing else.
@@ -269,13 +262,7 @@ impl Engine {
     ) -> Result<Observed, Refused> {
         self.metrics.update_received(key.chain());
         check_time(at, now)?;
-        Ok(self.queue(Observation {
-            key: key.clone(),
-            op: Op::Read,
-            at,
-            demand: None,
-            size: 0,
-        }))
+        Ok(self.queue(Observation::new(key, What::Read, at)))
     }
 
     fn queue(&self, observation: Observation) -> Observed {

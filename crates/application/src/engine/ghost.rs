@@ -6,6 +6,7 @@ use bytes::Bytes;
 use foldhash::fast::FixedState;
 use forewarm_domain::{Key, Timestamp};
 
+use super::observation::{Observation, What};
 use crate::ports::{Cached, LocalCache, LocalLookup, Placement};
 
 /// Sizes are told by slices of this; larger values count as this large.
@@ -13,6 +14,10 @@ static SIZES: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A sample of the unwarmed L1, by the keys' hash: one key in `one_in`, and a capacity of as
 /// much less. With `one_in` 1 it is exact.
+///
+/// It is filled as L1 is: when L2's answer lands, not when the read misses. So reads that wait
+/// together miss together in both, and a key that L2 does not have, or an outage of L2, is no
+/// difference between the two.
 pub struct Ghost {
     cache: Box<dyn LocalCache>,
     one_in: u64,
@@ -27,6 +32,15 @@ impl std::fmt::Debug for Ghost {
     }
 }
 
+/// What an event says about the unwarmed L1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Played {
+    /// L2 reads that it would have made: a fraction of a sample stands for all.
+    pub(super) reads: f64,
+    /// For a demand read in the sample: whether L1 had it, and whether the ghost had.
+    pub(super) judged: Option<(bool, bool)>,
+}
+
 impl Ghost {
     /// `cache` is of L1's kind with 1/`one_in` of its capacity.
     pub fn new(cache: Box<dyn LocalCache>, one_in: u64) -> Self {
@@ -38,46 +52,58 @@ impl Ghost {
         }
     }
 
-    /// How many keys each sampled one stands for.
-    pub(super) fn weight(&self) -> f64 {
-        self.one_in as f64
+    /// Plays what happened to L1.
+    pub(super) fn play(&mut self, seen: &Observation, now: Timestamp) -> Played {
+        let mut played = Played::default();
+        if seen.what == What::Flushed {
+            self.cache.clear();
+            return played;
+        }
+        if !self.samples(&seen.key) {
+            return played;
+        }
+        let weight = self.one_in as f64;
+        match seen.what {
+            What::Demand { hit } => {
+                let found = self.cache.get(&seen.key, seen.at);
+                let off_hit = matches!(found, LocalLookup::Hit { .. });
+                played.judged = Some((hit, off_hit));
+                // Where L1 missed too, L2's answer will be heard of.
+                if hit && !off_hit {
+                    played.reads = weight;
+                    self.place(seen, now, Placement::Demand);
+                }
+            }
+            What::Fetched { placed } => {
+                if self.cache.peek(&seen.key, now).is_none() {
+                    played.reads = weight;
+                    if placed {
+                        self.place(seen, now, Placement::Demand);
+                    }
+                }
+            }
+            What::Written => self.place(seen, now, Placement::Demand),
+            What::Update { valued: true } => self.place(seen, now, Placement::Update),
+            What::Update { valued: false } | What::Invalidated => {
+                self.cache.mark_stale(&seen.key, seen.version);
+            }
+            What::Read | What::Flushed => {}
+        }
+        played
     }
 
-    /// A demand read; whether it would have hit. `None` = not in the sample.
-    pub(super) fn read(&mut self, key: &Key, size: u32, now: Timestamp) -> Option<bool> {
-        if !self.samples(key) {
-            return None;
-        }
-        let hit = matches!(self.cache.get(key, now), LocalLookup::Hit { .. });
-        if !hit {
-            self.cache.place(key, of_size(size, now), Placement::Demand);
-        }
-        Some(hit)
-    }
-
-    /// An update, with or without its value.
-    pub(super) fn update(&mut self, key: &Key, size: u32, now: Timestamp) {
-        if !self.samples(key) {
-            return;
-        }
-        if size == 0 {
-            self.cache.mark_stale(key, None);
-        } else {
-            self.cache.place(key, of_size(size, now), Placement::Update);
-        }
+    fn place(&mut self, seen: &Observation, now: Timestamp, placement: Placement) {
+        let size = (seen.size as usize).min(SIZES.len());
+        let cached = Cached {
+            value: Bytes::from_static(&SIZES[..size]),
+            version: seen.version,
+            loaded_at: now,
+            expires_at: seen.expires_at,
+        };
+        self.cache.place(&seen.key, cached, placement);
     }
 
     fn samples(&self, key: &Key) -> bool {
         self.one_in == 1 || self.hasher.hash_one(key) % self.one_in == 0
-    }
-}
-
-fn of_size(size: u32, now: Timestamp) -> Cached {
-    let size = (size as usize).min(SIZES.len());
-    Cached {
-        value: Bytes::from_static(&SIZES[..size]),
-        version: None,
-        loaded_at: now,
-        expires_at: Timestamp::MAX,
     }
 }

@@ -43,13 +43,16 @@ impl Engine {
 
     fn learn_one(&self, learner: &mut Learner, seen: &Observation, now: Timestamp) -> bool {
         self.keep_ghost(seen, now);
+        let Some(op) = seen.what.op() else {
+            return false;
+        };
         let chain = seen.key.chain();
         if self.rollout.read().mode(&seen.key) == Mode::Off {
             return false;
         }
         let event = Event {
             key: seen.key.clone(),
-            op: seen.op,
+            op,
             at: seen.at,
         };
         let request = learner.observe(&event, now);
@@ -74,33 +77,15 @@ impl Engine {
 
     /// Plays the event on the unwarmed L1.
     fn keep_ghost(&self, seen: &Observation, now: Timestamp) {
-        let mut ghost = self.ghost.lock();
-        match seen.demand {
-            Some(hit) => {
-                let size = if seen.size > 0 {
-                    seen.size
-                } else {
-                    self.mean_size()
-                };
-                let Some(off_hit) = ghost.read(&seen.key, size, now) else {
-                    return;
-                };
-                let weight = ghost.weight();
-                drop(ghost);
-                let mut governor = self.governor.lock();
-                governor.off_would_read(if off_hit { 0.0 } else { weight });
-                governor.judge(hit, off_hit);
-            }
-            None if seen.op.updates() => ghost.update(&seen.key, seen.size, now),
-            None => {}
+        let played = self.ghost.lock().play(seen, now);
+        if played.reads == 0.0 && played.judged.is_none() {
+            return;
         }
-    }
-
-    fn mean_size(&self) -> u32 {
-        let usage = self.l1.usage();
-        u32::try_from(usage.weight / (usage.entries as u64).max(1))
-            .unwrap_or(u32::MAX)
-            .max(1)
+        let mut governor = self.governor.lock();
+        governor.off_would_read(played.reads);
+        if let Some((hit, off_hit)) = played.judged {
+            governor.judge(hit, off_hit);
+        }
     }
 
     /// Asks for what follows an update of `key` to be warmed; whether it was queued.
@@ -127,6 +112,10 @@ impl Engine {
     /// About once a second: closes the windows that time has completed, tells the strategy what
     /// happened, and sets the gauges.
     pub fn tick(&self, now: Timestamp) {
+        // Look-ups that hit close no watches.
+        let next = self.lookup_number() + 1;
+        let ended = |(chain, outcome)| self.metrics.outcome(chain, outcome);
+        self.ledger.lock().advance(next, ended);
         let statistics = self.since_last_tick();
         let mut learner = self.learner.lock();
         learner.model_mut().advance(now, CLOSED_PER_TICK);

@@ -1,13 +1,15 @@
 //! Demand: reads through L1 with single-flight to L2, and writes.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forewarm_domain::{Key, Op, Timestamp};
+use forewarm_domain::{Key, Timestamp};
 
-use super::{Engine, Found, Level, LookupError, Observation};
-use crate::flights::{Arrival, Boarding, Flight, Ticket};
-use crate::metrics::EvictionReason;
+use super::observation::{Observation, What};
+use super::{Engine, Found, Level, LookupError};
+use crate::flights::{Arrival, Boarding, Company, Flight, Ticket};
+use crate::metrics::{CacheOp, EvictionReason};
 use crate::ports::{Cached, LocalLookup, Placement, SharedCacheError, Stored};
 
 impl Cached {
@@ -36,6 +38,9 @@ impl Engine {
     }
 
     /// Demand reads of several keys, answered in their order; all misses share one L2 round trip.
+    ///
+    /// When L2 fails the whole call does: an answer that mixes hits with keys of which nothing
+    /// is known would say "not there" of them. Who wants the hits alone asks [`Self::get_local`].
     pub async fn get_many(
         &self,
         keys: &[Key],
@@ -59,19 +64,17 @@ impl Engine {
         if let Some(cached) = self.l1.peek(key, now) {
             return Ok(Some(cached.found(Level::L1, now)));
         }
-        let read = self.l2.get_many(std::slice::from_ref(key));
-        let stored = self
-            .in_time(self.config.demand_timeout, read)
-            .await?
-            .pop()
-            .flatten();
-        Ok(stored.map(|stored| Cached::from_stored(stored, now, None).found(Level::L2, now)))
+        let keys = std::slice::from_ref(key);
+        let mut stored = self.read_l2(keys, self.config.demand_timeout).await?;
+        let found = |stored| Cached::from_stored(stored, now, None).found(Level::L2, now);
+        Ok(stored.pop().flatten().map(found))
     }
 
     /// The first step of a demand read: L1 alone. Counts, trains and accounts; a `None` must
     /// be followed by a fetch.
     pub fn get_local(&self, key: &Key, now: Timestamp) -> Option<Found> {
         let lookup = self.lookups.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut seen = Observation::new(key, What::Demand { hit: false }, now);
         let found = match self.l1.get(key, now) {
             LocalLookup::Hit {
                 cached,
@@ -82,6 +85,9 @@ impl Engine {
                     self.metrics.outcome(chain, outcome);
                     self.feed_back(key, true);
                 }
+                seen.what = What::Demand { hit: true };
+                let end = self.end_if_loaded_at(&cached, now);
+                seen = seen.of_value(cached.value.len(), cached.version, end);
                 Some(cached.found(Level::L1, now))
             }
             LocalLookup::Expired { unread } => {
@@ -96,60 +102,9 @@ impl Engine {
         if found.is_none() {
             self.missed(key, lookup);
         }
-        let size = found.as_ref().map_or(0, |found| found.value.len());
         self.metrics.update_received(key.chain());
-        self.queue(Observation {
-            key: key.clone(),
-            op: Op::Read,
-            at: now,
-            demand: Some(found.is_some()),
-            size: u32::try_from(size).unwrap_or(u32::MAX),
-        });
+        self.queue(seen);
         found
-    }
-
-    /// Writes L2, then L1. After an error L1 no longer serves the key: whether L2 took the
-    /// write is unknown.
-    pub async fn put(&self, key: &Key, stored: Stored, now: Timestamp) -> Result<(), LookupError> {
-        let written = self
-            .in_time(self.config.demand_timeout, self.l2.put(key, &stored))
-            .await;
-        // Whatever is on its way may have been read before the write.
-        self.flights.discard(key);
-        if let Err(error) = written {
-            if self.l1.remove(key) {
-                self.lost(key);
-            }
-            return Err(error.into());
-        }
-        let cached = Cached::from_stored(stored, now, self.config.default_ttl);
-        let placed = self.l1.place(key, cached, Placement::Demand);
-        self.settle(key, &placed);
-        Ok(())
-    }
-
-    /// The key's value is no longer valid: L1 drops it, and what is on its way is discarded.
-    pub fn invalidate(&self, key: &Key) {
-        self.flights.discard(key);
-        if self.l1.peek(key, Timestamp::ZERO).is_some() {
-            self.metrics
-                .eviction(Level::L1, EvictionReason::Invalidation);
-        }
-        if self.l1.remove(key) {
-            self.lost(key);
-        }
-        self.shadow.lock().forget(key);
-    }
-
-    /// Nothing in L1 can be trusted any more.
-    pub fn flush(&self) {
-        self.flights.discard_all();
-        let dropped = self.l1.usage().entries as u64;
-        for key in self.l1.clear() {
-            self.lost(&key);
-        }
-        self.metrics
-            .evictions(Level::L1, EvictionReason::Invalidation, dropped);
     }
 
     fn missed(&self, key: &Key, lookup: u64) {
@@ -169,30 +124,45 @@ impl Engine {
         }
     }
 
+    /// When a copy like `cached` would expire that was read at `now`: the source's own time is the
+    /// same whoever reads, the default begins with the reading.
+    fn end_if_loaded_at(&self, cached: &Cached, now: Timestamp) -> Timestamp {
+        match self.config.default_ttl {
+            Some(ttl) if cached.expires_at == cached.loaded_at + ttl => now + ttl,
+            _ => cached.expires_at,
+        }
+    }
+
     /// Reads `keys` from L2, each once however many ask.
     async fn fetch(&self, keys: &[Key], now: Timestamp) -> Result<Vec<Option<Found>>, LookupError> {
         let mut answers: Vec<Option<Found>> = vec![None; keys.len()];
-        let mut tickets: Vec<(usize, Ticket<'_>)> = Vec::new();
-        let mut joined: Vec<(usize, std::sync::Arc<Flight>)> = Vec::new();
-        let mut repeats: Vec<(usize, usize)> = Vec::new();
-        for (at, key) in keys.iter().enumerate() {
-            if let Some((first, _)) = tickets.iter().find(|(_, ticket)| ticket.key() == key) {
-                repeats.push((at, *first));
-                continue;
+        let mut open: Vec<usize> = (0..keys.len()).collect();
+        let mut company = Company::Anybody;
+        while !open.is_empty() {
+            let mut tickets: Vec<(usize, Ticket<'_>)> = Vec::new();
+            let mut joined: Vec<(usize, Arc<Flight>)> = Vec::new();
+            for at in open.drain(..) {
+                // A key that is asked for twice joins its own flight.
+                match self.flights.board(&keys[at], company) {
+                    Boarding::Fly(ticket) => tickets.push((at, ticket)),
+                    Boarding::Join(flight) => joined.push((at, flight)),
+                }
             }
-            match self.flights.board(key) {
-                Boarding::Fly(ticket) => tickets.push((at, ticket)),
-                Boarding::Join(flight) => joined.push((at, flight)),
+            for (at, found) in self.fly(tickets, now).await? {
+                answers[at] = found;
             }
-        }
-        for (at, found) in self.fly(tickets, now).await? {
-            answers[at] = found;
-        }
-        for (at, flight) in joined {
-            answers[at] = self.wait(&flight, &keys[at], now).await?;
-        }
-        for (at, first) in repeats {
-            answers[at] = answers[first].clone();
+            for (at, flight) in joined {
+                match self.wait(&flight).await? {
+                    Arrival::Value(cached) => {
+                        answers[at] = cached.map(|cached| cached.found(Level::L2, now));
+                    }
+                    Arrival::Failed(error) => return Err(error.into()),
+                    Arrival::Abandoned => open.push(at),
+                }
+            }
+            // Once is enough: who waited for a warm in vain reads before the next one does, and
+            // the others who did join that read.
+            company = Company::Demand;
         }
         Ok(answers)
     }
@@ -206,14 +176,14 @@ impl Engine {
         if tickets.is_empty() {
             return Ok(Vec::new());
         }
-        self.governor.lock().demand_reads(tickets.len() as u64);
         let wanted: Vec<Key> = tickets
             .iter()
             .map(|(_, ticket)| ticket.key().clone())
             .collect();
-        let read = self.l2.get_many(&wanted);
-        match self.in_time(self.config.demand_timeout, read).await {
+        let charge = Charge::new(self, wanted.len());
+        match self.read_l2(&wanted, self.config.demand_timeout).await {
             Ok(stored) => {
+                charge.keep();
                 self.breaker.lock().succeeded();
                 let landed = tickets.into_iter().zip(stored);
                 Ok(landed
@@ -237,48 +207,98 @@ impl Engine {
             Some(_) => self.metrics.cache_hit(key.chain(), Level::L2),
             None => self.metrics.cache_miss(key.chain(), Level::L2),
         }
-        ticket.land(Arrival::Value(cached.clone()), |_| {
+        let landing = ticket.land(Arrival::Value(cached.clone()), |_| {
             if let Some(cached) = cached.clone() {
                 let placed = self.l1.place(&key, cached, Placement::Demand);
                 self.settle(&key, &placed);
             }
         });
+        self.tell_fetched(&key, cached.as_ref(), landing.valid, now);
         cached.map(|cached| cached.found(Level::L2, now))
     }
 
-    /// Waits for somebody else's flight; if a warm failed or its task went away, reads for itself.
-    async fn wait(
+    /// Tells the ghost that a demand read was answered by L2.
+    pub(super) fn tell_fetched(
         &self,
-        flight: &Flight,
         key: &Key,
+        cached: Option<&Cached>,
+        valid: bool,
         now: Timestamp,
-    ) -> Result<Option<Found>, LookupError> {
-        match flight.arrival().await {
-            Arrival::Value(cached) => Ok(cached.map(|cached| cached.found(Level::L2, now))),
-            Arrival::Failed(error) if !flight.is_warm() => Err(error.into()),
-            Arrival::Failed(_) | Arrival::Abandoned => {
-                self.governor.lock().demand_reads(1);
-                let read = self.l2.get_many(std::slice::from_ref(key));
-                let stored = self
-                    .in_time(self.config.demand_timeout, read)
-                    .await?
-                    .pop()
-                    .flatten();
-                let cached = stored.map(|s| Cached::from_stored(s, now, self.config.default_ttl));
-                Ok(cached.map(|cached| cached.found(Level::L2, now)))
-            }
+    ) {
+        let placed = valid && cached.is_some();
+        let mut seen = Observation::new(key, What::Fetched { placed }, now);
+        if let Some(cached) = cached {
+            seen = seen.of_value(cached.value.len(), cached.version, cached.expires_at);
         }
+        self.queue(seen);
     }
 
-    /// Adapters answer within their own limit; this one is the caller's.
+    /// Waits for somebody else's flight, as long as a read of one's own may take.
+    async fn wait(&self, flight: &Flight) -> Result<Arrival, SharedCacheError> {
+        let after = self.config.demand_timeout;
+        tokio::time::timeout(after, flight.arrival())
+            .await
+            .map_err(|_| SharedCacheError::Timeout { after })
+    }
+
+    /// One L2 round trip.
+    pub(super) async fn read_l2(
+        &self,
+        keys: &[Key],
+        limit: Duration,
+    ) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+        let op = match keys.len() {
+            1 => CacheOp::Get,
+            _ => CacheOp::GetMany,
+        };
+        let stored = self.in_time(op, limit, self.l2.get_many(keys)).await?;
+        if stored.len() != keys.len() {
+            let reason = format!("{} answers to {} keys", stored.len(), keys.len());
+            return Err(SharedCacheError::Corrupt { reason });
+        }
+        Ok(stored)
+    }
+
+    /// Adapters answer within their own limit and count their own errors; this limit is the
+    /// caller's, and so is the count of what it cuts short.
     pub(super) async fn in_time<T>(
         &self,
+        op: CacheOp,
         limit: Duration,
         call: impl Future<Output = Result<T, SharedCacheError>>,
     ) -> Result<T, SharedCacheError> {
         match tokio::time::timeout(limit, call).await {
             Ok(answer) => answer,
-            Err(_) => Err(SharedCacheError::Timeout { after: limit }),
+            Err(_) => {
+                self.metrics.cache_error(op, Level::L2);
+                Err(SharedCacheError::Timeout { after: limit })
+            }
+        }
+    }
+}
+
+/// Demand reads in the budget's books. Those that bring nothing (an error, a caller that went
+/// away) are taken out again: without warming they would have been made and lost as well.
+struct Charge<'a> {
+    engine: &'a Engine,
+    keys: usize,
+}
+
+impl<'a> Charge<'a> {
+    fn new(engine: &'a Engine, keys: usize) -> Self {
+        engine.governor.lock().demand_reads(keys as u64);
+        Self { engine, keys }
+    }
+
+    fn keep(mut self) {
+        self.keys = 0;
+    }
+}
+
+impl Drop for Charge<'_> {
+    fn drop(&mut self) {
+        if self.keys > 0 {
+            self.engine.governor.lock().give_back(self.keys);
         }
     }
 }

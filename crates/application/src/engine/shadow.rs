@@ -44,4 +44,10 @@ impl ShadowSet {
             self.keys.remove(key);
         }
     }
+
+    /// Nothing that was known counts any more.
+    pub(super) fn clear(&mut self) {
+        self.keys.clear();
+        self.order.clear();
+    }
 }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::{Engine, Level};
 use crate::flights::{Arrival, Ticket};
+use crate::learner::{Learner, Request};
 use crate::metrics::{DropReason, EvictionReason, StrategyLabel};
 use crate::ports::{Cached, Placement, SharedCacheError, Stored};
 
@@ -24,10 +25,12 @@ pub struct WarmReport {
 /// One request with the keys it would like.
 struct Wish {
     source: Key,
-    mode: Mode,
-    /// Pairs the strategy chose; those that L1 has are not wanted.
+    /// Pairs the strategy chose; those that L1 has are neither wanted nor shadowed.
     selected: usize,
+    /// To be fetched.
     wanted: Vec<Key>,
+    /// To be accounted for only.
+    shadowed: Vec<Key>,
 }
 
 impl Engine {
@@ -46,14 +49,8 @@ impl Engine {
                 self.metrics
                     .pairs_selected(wish.source.chain(), strategy, selected as u64);
             }
-            let tickets = match wish.mode {
-                Mode::On => self.board(&wish, now),
-                Mode::Shadow => {
-                    self.pretend(&wish, now);
-                    Vec::new()
-                }
-                Mode::Off => Vec::new(),
-            };
+            self.pretend(&wish);
+            let tickets = self.board(&wish, now);
             if tickets.is_empty() {
                 self.count_operation(&wish.source, Operation::Skipped);
             } else {
@@ -92,32 +89,57 @@ impl Engine {
                 self.count_operation(&source, Operation::Skipped);
                 continue;
             }
-            learner.select(request, now, cap, price);
-            let selected: SmallVec<[PairId; 16]> = learner
-                .selected()
-                .iter()
-                .map(|candidate| candidate.pair)
-                .collect();
-            let mut wanted = Vec::new();
-            for &pair in &selected {
-                let Some(key) = learner.key(pair).cloned() else {
-                    continue;
-                };
-                if self.l1.peek(&key, now).is_none() {
+            let wish = self.choose(&mut learner, request, source, now, (cap, price));
+            keys += wish.wanted.len();
+            wishes.push(wish);
+        }
+        wishes
+    }
+
+    /// What the strategy would fetch for a request, by mode: the source's chain must be on for
+    /// anything to be fetched, and each key decides for itself by its chain and its side of the
+    /// percentage. So a pair is warmed for everybody or for nobody, and the two sides of a
+    /// roll-out can be compared.
+    fn choose(
+        &self,
+        learner: &mut Learner,
+        request: Request,
+        source: Key,
+        now: Timestamp,
+        (cap, price): (usize, f32),
+    ) -> Wish {
+        let rollout = self.rollout.read();
+        let most = rollout.chain(source.chain()).mode;
+        let cap = if most == Mode::Off { 0 } else { cap };
+        learner.select(request, now, cap, price);
+        let selected: SmallVec<[PairId; 16]> = learner
+            .selected()
+            .iter()
+            .map(|candidate| candidate.pair)
+            .collect();
+        let (mut wanted, mut shadowed) = (Vec::new(), Vec::new());
+        for &pair in &selected {
+            let Some(key) = learner.key(pair).cloned() else {
+                continue;
+            };
+            if self.l1.peek(&key, now).is_some() {
+                continue;
+            }
+            match rollout.mode(&key).min(most) {
+                Mode::On => {
                     learner.fetched(request, pair);
                     wanted.push(key);
                 }
+                Mode::Shadow => shadowed.push(key),
+                Mode::Off => {}
             }
-            keys += wanted.len();
-            let mode = self.rollout.read().mode(&source);
-            wishes.push(Wish {
-                source,
-                mode,
-                selected: selected.len(),
-                wanted,
-            });
         }
-        wishes
+        Wish {
+            source,
+            selected: selected.len(),
+            wanted,
+            shadowed,
+        }
     }
 
     /// Drops what L1 has or is on its way, then what the budget does not cover.
@@ -145,10 +167,13 @@ impl Engine {
     }
 
     /// Shadow: accounts for what would have been done.
-    fn pretend(&self, wish: &Wish, now: Timestamp) {
+    fn pretend(&self, wish: &Wish) {
+        if wish.shadowed.is_empty() {
+            return;
+        }
         let mut shadow = self.shadow.lock();
-        for key in &wish.wanted {
-            if !shadow.holds(key) && self.l1.peek(key, now).is_none() {
+        for key in &wish.shadowed {
+            if !shadow.holds(key) {
                 shadow.would_warm(key);
             }
         }
@@ -166,8 +191,7 @@ impl Engine {
             .map(|t| t.key().clone())
             .collect();
         report.keys = keys.len();
-        let read = self.l2.get_many(&keys);
-        let answer = self.in_time(self.config.warm_timeout, read).await;
+        let answer = self.read_l2(&keys, self.config.warm_timeout).await;
         let status = match &answer {
             Ok(_) => {
                 self.breaker.lock().succeeded();
@@ -204,15 +228,16 @@ impl Engine {
         let key = ticket.key().clone();
         let cached = stored.map(|s| Cached::from_stored(s, now, self.config.default_ttl));
         let mut warmed = false;
-        let valid = ticket.land(Arrival::Value(cached.clone()), |awaited| {
-            if let Some(cached) = cached {
+        let landing = ticket.land(Arrival::Value(cached.clone()), |awaited| {
+            if let Some(cached) = cached.clone() {
                 warmed = self.place_warm(&key, cached, awaited);
-                if !warmed {
-                    self.metrics.dropped(key.chain(), DropReason::Stale);
-                }
             }
         });
-        if !valid {
+        if landing.awaited {
+            // Without the warm the read would have gone to L2 itself.
+            self.tell_fetched(&key, cached.as_ref(), landing.valid, now);
+        }
+        if cached.is_some() && !warmed {
             self.metrics.dropped(key.chain(), DropReason::Stale);
         }
         warmed
@@ -239,7 +264,10 @@ impl Engine {
         }
         if placed.placed {
             let horizon = self.l1.usage().entries as u64;
-            ledger.landed(key, &placed.evicted, self.lookup_number(), horizon);
+            let lookup = self.lookup_number();
+            for (chain, outcome) in ledger.landed(key, &placed.evicted, lookup, horizon) {
+                self.metrics.outcome(chain, outcome);
+            }
         }
         drop(ledger);
         self.evicted(&placed);
