@@ -87,11 +87,13 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 impl Vitals {
     pub(crate) fn learner_lives(&self, running: Duration) {
-        self.learner_seen_ms.store(millis(running), Ordering::Relaxed);
+        self.learner_seen_ms
+            .store(millis(running), Ordering::Relaxed);
     }
 
     pub(crate) fn ticker_lives(&self, running: Duration) {
-        self.ticker_seen_ms.store(millis(running), Ordering::Relaxed);
+        self.ticker_seen_ms
+            .store(millis(running), Ordering::Relaxed);
     }
 
     /// The loops that are silent.
@@ -215,10 +217,12 @@ impl Core {
         }
         let (cached, others): (Vec<usize>, Vec<usize>) =
             (0..keys.len()).partition(|at| self.may_cache(&keys[*at]));
-        let pick = |places: &[usize]| -> Vec<Key> {
-            places.iter().map(|at| keys[*at].clone()).collect()
-        };
-        let from_l1 = self.engine.get_many(&pick(&cached), self.clock.now()).await?;
+        let pick =
+            |places: &[usize]| -> Vec<Key> { places.iter().map(|at| keys[*at].clone()).collect() };
+        let from_l1 = self
+            .engine
+            .get_many(&pick(&cached), self.clock.now())
+            .await?;
         let past_l1 = self.get_past_l1(&pick(&others)).await?;
         let mut found = vec![None; keys.len()];
         let places = cached.into_iter().chain(others);
@@ -244,7 +248,8 @@ impl Core {
     /// Runs for one call in [`SAMPLED_ONE_IN`]: timing each would cost more than it tells.
     fn stopwatch(&self) -> Option<Instant> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        (call % u64::from(SAMPLED_ONE_IN) == 0).then(Instant::now)
+        call.is_multiple_of(u64::from(SAMPLED_ONE_IN))
+            .then(Instant::now)
     }
 
     /// Switches the rule of selection; parameters left out keep their configured values.

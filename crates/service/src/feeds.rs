@@ -39,7 +39,10 @@ impl Feeds {
 
     /// The lag of the slowest stream; `None` without one.
     pub(crate) fn lag(&self) -> Option<Duration> {
-        self.streams.iter().filter_map(|feed| feed.stats().behind()).max()
+        self.streams
+            .iter()
+            .filter_map(|feed| feed.stats().behind())
+            .max()
     }
 }
 
@@ -69,7 +72,9 @@ fn stream(core: &Arc<Core>, feed: &Feed) -> Result<RedisStreamFeed, StartError> 
 
 /// A name that stays the same over restarts of this machine's service.
 fn consumer() -> String {
-    let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let host = std::env::var("HOSTNAME")
+        .ok()
+        .filter(|name| !name.is_empty());
     host.unwrap_or_else(|| "forewarm".to_owned())
 }
 

@@ -40,7 +40,10 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/invalidate", post(control::invalidate))
         .route("/v1/warm", post(control::warm))
         .route("/v1/mode", get(control::mode).put(control::set_mode))
-        .route("/v1/strategy", get(control::strategy).put(control::set_strategy))
+        .route(
+            "/v1/strategy",
+            get(control::strategy).put(control::set_strategy),
+        )
         .route("/v1/model", get(model::get).put(model::put))
         .layer(from_fn_with_state(guard, guard::check));
     Router::new()
@@ -60,7 +63,10 @@ pub fn router(core: Arc<Core>) -> Router {
 async fn not_found(uri: Uri) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        format!("there is nothing at {}; docs/http.md lists the routes", uri.path()),
+        format!(
+            "there is nothing at {}; docs/http.md lists the routes",
+            uri.path()
+        ),
     )
 }
 

@@ -59,7 +59,10 @@ impl Snapshot {
 
 /// Writes beside the file, then takes its place: readers see the old or the new, whole.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         fs::create_dir_all(folder)?;
     }
     let mut beside = path.as_os_str().to_owned();

@@ -44,7 +44,11 @@ impl fmt::Debug for Timed {
 #[async_trait]
 impl SharedCache for Timed {
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError> {
-        let op = if keys.len() == 1 { CacheOp::Get } else { CacheOp::GetMany };
+        let op = if keys.len() == 1 {
+            CacheOp::Get
+        } else {
+            CacheOp::GetMany
+        };
         self.time(op, self.inner.get_many(keys)).await
     }
 

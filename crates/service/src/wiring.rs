@@ -89,7 +89,9 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
         Arc::new(move |chain| names.chain_name(chain)),
         BuildInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("FOREWARM_COMMIT").unwrap_or("unknown").to_owned(),
+            commit: option_env!("FOREWARM_COMMIT")
+                .unwrap_or("unknown")
+                .to_owned(),
         },
         &config.telemetry.prefix,
     )?;
@@ -151,9 +153,16 @@ fn caches(config: &Config, entries: Option<usize>) -> (Box<dyn LocalCache>, Ghos
         return (make(capacity), Ghost::new(make(capacity), 1));
     }
     let bytes = config.l1.capacity_bytes.0;
-    let one_in = if bytes < EXACT_GHOST_BYTES { 1 } else { GHOST_ONE_IN };
+    let one_in = if bytes < EXACT_GHOST_BYTES {
+        1
+    } else {
+        GHOST_ONE_IN
+    };
     let l1 = Box::new(QuickCache::new(Capacity::Bytes(bytes), random_seed()));
-    let ghost = Box::new(QuickCache::new(Capacity::Bytes(bytes / one_in), random_seed()));
+    let ghost = Box::new(QuickCache::new(
+        Capacity::Bytes(bytes / one_in),
+        random_seed(),
+    ));
     (l1, Ghost::new(ghost, one_in))
 }
 
@@ -175,7 +184,9 @@ fn shared_cache(config: &Config) -> Result<Arc<dyn SharedCache>, StartError> {
         }
         Backend::Redis => {
             let timeout = config.l2.demand_timeout.0 + BEYOND;
-            Ok(Arc::new(RedisStore::connect(config.l2.redis.connection(timeout))?))
+            Ok(Arc::new(RedisStore::connect(
+                config.l2.redis.connection(timeout),
+            )?))
         }
     }
 }

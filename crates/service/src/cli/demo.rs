@@ -108,7 +108,7 @@ fn progress(second: u64, line: &str) {
     let mut out = io::stderr().lock();
     let _ = if out.is_terminal() {
         write!(out, "\r\x1b[K{line}").and_then(|()| out.flush())
-    } else if second % 5 == 0 {
+    } else if second.is_multiple_of(5) {
         writeln!(out, "{line}")
     } else {
         Ok(())

@@ -28,7 +28,12 @@ pub(super) struct GenerateArguments {
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pairs: u32,
     /// The chains' names, separated by commas.
-    #[arg(long, default_value = "ethereum,bsc,polygon", value_delimiter = ',', value_name = "LIST")]
+    #[arg(
+        long,
+        default_value = "ethereum,bsc,polygon",
+        value_delimiter = ',',
+        value_name = "LIST"
+    )]
     chains: Vec<String>,
     /// The same seed gives the same trace.
     #[arg(long, default_value_t = 1)]
@@ -46,7 +51,11 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<(), Failure> {
     let config = GenerateConfig {
         events: arguments.events,
         pairs: arguments.pairs,
-        chains: arguments.chains.iter().map(|name| name.trim().to_lowercase()).collect(),
+        chains: arguments
+            .chains
+            .iter()
+            .map(|name| name.trim().to_lowercase())
+            .collect(),
         seed: arguments.seed,
         ..GenerateConfig::default()
     };

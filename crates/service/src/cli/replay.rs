@@ -99,7 +99,11 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     for path in &arguments.traces {
         let (events, skipped) = read(path, &effective, arguments.skip_bad_lines)?;
         if skipped > 0 {
-            let _ = writeln!(io::stderr(), "forewarm: {skipped} malformed lines skipped in {}", path.display());
+            let _ = writeln!(
+                io::stderr(),
+                "forewarm: {skipped} malformed lines skipped in {}",
+                path.display()
+            );
         }
         let contenders = contenders(&strategies, &effective)?;
         let answer = play(&events, contenders, &config);
@@ -146,7 +150,9 @@ fn replay_config(arguments: &ReplayArguments, effective: &Effective) -> ReplayCo
         extra_l2_reads: config.warming.budget.extra_l2_reads.share(),
         l1_share: config.warming.budget.l1_share,
         // Recordings of weeks are played in seconds: entries expire only when that is asked for.
-        default_ttl: config.default_ttl().filter(|_| effective.is_set("l1.default_ttl")),
+        default_ttl: config
+            .default_ttl()
+            .filter(|_| effective.is_set("l1.default_ttl")),
         l2_latency: arguments.l2_latency,
     }
 }
@@ -210,7 +216,9 @@ fn output(path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
         Some(path) => {
             let file = File::create(path).map_err(|error| {
                 let shown = path.display();
-                Failure::Usage(anyhow::Error::new(error).context(format!("--out: cannot write {shown}")))
+                Failure::Usage(
+                    anyhow::Error::new(error).context(format!("--out: cannot write {shown}")),
+                )
             })?;
             Ok(Box::new(BufWriter::new(file)))
         }

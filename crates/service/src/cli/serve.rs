@@ -63,7 +63,9 @@ pub(super) fn start_log(config: &Telemetry) {
     let registry = tracing_subscriber::registry().with(level);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let _ = match config.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init(),
+        LogFormat::Text => registry
+            .with(lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())))
+            .try_init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use forewarm_domain::{
-    ChainMode, Mode, ModelConfig, Rollout, SelectionStrategy, WindowConfig,
-};
+use forewarm_domain::{ChainMode, Mode, ModelConfig, Rollout, SelectionStrategy, WindowConfig};
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::l2::RedisConfig;
 use forewarm_strategies as rules;
@@ -38,7 +36,10 @@ impl Warming {
     }
 
     /// Any rule, with the parameters of its section.
-    pub fn build(&self, strategy: Strategy) -> Result<Box<dyn SelectionStrategy>, InvalidParameter> {
+    pub fn build(
+        &self,
+        strategy: Strategy,
+    ) -> Result<Box<dyn SelectionStrategy>, InvalidParameter> {
         Ok(match strategy {
             Strategy::TopN => Box::new(rules::TopN::new(rules::TopNParameters {
                 top_n: self.topn.top_n,
@@ -48,10 +49,12 @@ impl Warming {
                 min_score: self.threshold.min_score,
                 max_pairs: self.threshold.max_pairs,
             })?),
-            Strategy::Aggressive => Box::new(rules::Aggressive::new(rules::AggressiveParameters {
-                min_score: self.aggressive.min_score,
-                max_pairs: self.aggressive.max_pairs,
-            })?),
+            Strategy::Aggressive => {
+                Box::new(rules::Aggressive::new(rules::AggressiveParameters {
+                    min_score: self.aggressive.min_score,
+                    max_pairs: self.aggressive.max_pairs,
+                })?)
+            }
             Strategy::Conservative => {
                 Box::new(rules::Conservative::new(rules::ConservativeParameters {
                     min_score: self.conservative.min_score,
@@ -108,7 +111,10 @@ impl Redis {
     pub fn connection(&self, timeout: Duration) -> RedisConfig {
         let mut connection = RedisConfig::new(self.url.reveal());
         connection.username = self.user.clone();
-        connection.password = self.password.as_ref().map(|secret| secret.reveal().to_owned());
+        connection.password = self
+            .password
+            .as_ref()
+            .map(|secret| secret.reveal().to_owned());
         connection.pool_size = self.pool_size;
         connection.connect_timeout = self.connect_timeout.0;
         connection.command_timeout = timeout;

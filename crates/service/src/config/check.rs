@@ -9,7 +9,7 @@ use super::error::ConfigError;
 use super::layers::origin;
 use super::section::Section;
 use super::sections::{Config, FeedKind};
-use super::units::Secret;
+use super::units::{Secret, ServerUrl};
 
 /// Refuses values out of range and limits that contradict each other.
 pub(super) fn check(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
@@ -122,19 +122,32 @@ fn check_texts(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
         let allowed = "error, warn, info, debug, trace, or module=level pairs";
         return Err(fault(figment, "telemetry.log_level", problem, allowed));
     }
-    for (key, url) in [("l2.redis.url", Some(&config.l2.redis.url))] {
-        let known = |url: &str| ["redis://", "valkey://"].iter().any(|s| url.starts_with(s));
-        if let Some(url) = url.filter(|url| !known(url.reveal())) {
-            let problem = format!("{url} is no address of a single Redis or Valkey server");
-            return Err(fault(figment, key, problem, "redis://[user:password@]host[:port][/database]"));
-        }
+    check_url(&config.l2.redis.url, "l2.redis.url", figment)
+}
+
+/// TLS (`rediss://`) is not built in: the client would speak in the clear.
+fn check_url(url: &ServerUrl, key: &str, figment: &Figment) -> Result<(), ConfigError> {
+    let scheme = url.reveal().split_once("://").map(|(scheme, _)| scheme);
+    let kinds = ["", "-sentinel", "-cluster"];
+    let known = |name: &str| {
+        kinds
+            .iter()
+            .any(|kind| scheme == Some(&format!("{name}{kind}")))
+    };
+    if known("redis") || known("valkey") {
+        return Ok(());
     }
-    Ok(())
+    let allowed = "redis://[user:password@]host[:port][/database], redis-sentinel://… or \
+                   redis-cluster://…, without TLS";
+    Err(fault(figment, key, format!("{url} is not usable"), allowed))
 }
 
 fn check_feeds(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
     let mut stdin = 0;
     for (index, feed) in config.feeds.iter().enumerate() {
+        if let Some(url) = &feed.url {
+            check_url(url, &format!("feeds[{index}].url"), figment)?;
+        }
         let missing = |what: &str, allowed: &str| {
             let key = format!("feeds[{index}].{what}");
             Err(fault(figment, &key, "is missing".to_owned(), allowed))
@@ -167,7 +180,11 @@ fn check_exposure(config: &Config, figment: &Figment) -> Result<(), ConfigError>
             return Err(fault(figment, "http.addr", problem, "host:port"));
         }
     };
-    if http.token.as_ref().is_some_and(|token| token.reveal().is_empty()) {
+    if http
+        .token
+        .as_ref()
+        .is_some_and(|token| token.reveal().is_empty())
+    {
         let allowed = "a text of at least one character, or unset";
         return Err(fault(figment, "http.token", "is empty".to_owned(), allowed));
     }

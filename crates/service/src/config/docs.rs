@@ -67,10 +67,12 @@ fn row(out: &mut String, name: &str, setting: &Setting) {
 
 fn is_last_of_section(key: &str, section: &str) -> bool {
     let all = schema();
-    let last = all
-        .iter()
-        .rev()
-        .find(|setting| setting.key.rsplit_once('.').is_some_and(|(s, _)| s == section));
+    let last = all.iter().rev().find(|setting| {
+        setting
+            .key
+            .rsplit_once('.')
+            .is_some_and(|(s, _)| s == section)
+    });
     last.is_some_and(|setting| setting.key == key)
 }
 

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use figment::value::{Dict, Map, Value as Raw};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use super::check;
 use super::error::ConfigError;
 use super::presets::PRESETS;
 use super::section::{Section, Setting, join};
 use super::sections::Config;
-use super::check;
 
 /// Where to look.
 #[derive(Debug, Clone, Default)]
@@ -148,10 +148,15 @@ fn from_toml(text: &str, origin: String) -> Result<Layer, ConfigError> {
         origin: origin.clone(),
         message: message.trim_end().to_owned(),
     };
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| syntax(e.to_string()))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|e: toml::de::Error| syntax(e.to_string()))?;
     match Raw::serialize(&table).map_err(|e| syntax(e.to_string()))? {
         Raw::Dict(_, values) => Ok(Layer { origin, values }),
-        _ => Ok(Layer { origin, values: Dict::new() }),
+        _ => Ok(Layer {
+            origin,
+            values: Dict::new(),
+        }),
     }
 }
 
@@ -175,7 +180,9 @@ fn one_value(key: &str, text: &str, origin: String, schema: &[Setting]) -> Layer
 
 /// Text may be quoted as in TOML, or not.
 fn unquoted(text: &str) -> String {
-    let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
     inner.unwrap_or(text).to_owned()
 }
 
@@ -210,7 +217,9 @@ fn check_known(
 ) -> Result<(), ConfigError> {
     let begins = |prefix: &String| {
         let inside = format!("{prefix}.");
-        schema.iter().any(|setting| setting.key.starts_with(&inside))
+        schema
+            .iter()
+            .any(|setting| setting.key.starts_with(&inside))
     };
     for (name, value) in values {
         let (exact, shown) = (join(place.0, name), join(place.1, name));
@@ -255,8 +264,9 @@ fn nearest(key: &str, schema: &[Setting]) -> Option<String> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let distance = |name: &String| {
         let whole = strsim::damerau_levenshtein(name, key);
-        // The right name in the wrong section is near too.
-        if last(name) == last(key) { whole.min(3) } else { whole }
+        // The right name in the wrong section is near too, and so is a name cut short.
+        let near = last(name) == last(key) || name.starts_with(key);
+        if near { whole.min(3) } else { whole }
     };
     names
         .into_iter()
@@ -274,7 +284,10 @@ fn refused(error: figment::Error, schema: &[Setting]) -> ConfigError {
         .as_ref()
         .map_or_else(|| DEFAULT.to_owned(), |found| found.name.to_string());
     let setting = schema.iter().find(|setting| matches(&setting.key, &key));
-    let allowed = setting.map_or_else(|| "see docs/configuration.md".to_owned(), |s| s.allowed.clone());
+    let allowed = setting.map_or_else(
+        || "see docs/configuration.md".to_owned(),
+        |s| s.allowed.clone(),
+    );
     ConfigError::Value {
         problem: error.kind.to_string(),
         key,

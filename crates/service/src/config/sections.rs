@@ -92,7 +92,8 @@ impl ExtraReads {
 
     /// Whether it is a share from 0 to 100.
     pub fn is_valid(self) -> bool {
-        self.share().is_none_or(|share| (0.0..=100.0).contains(&share))
+        self.share()
+            .is_none_or(|share| (0.0..=100.0).contains(&share))
     }
 }
 
@@ -202,7 +203,8 @@ section! {
 section! {
     /// The Redis or Valkey server.
     pub struct Redis {
-        /// Where it is: `redis://[user:password@]host[:port][/database]`.
+        /// Where it is: `redis://[user:password@]host[:port][/database]`, `redis-sentinel://…` or
+        /// `redis-cluster://…`. TLS is not built in.
         url: ServerUrl = ServerUrl::new("redis://127.0.0.1:6379");
         /// The user to log in as, in place of the URL's.
         user: Option<String> = None;

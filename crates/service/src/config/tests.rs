@@ -17,7 +17,10 @@ fn refusal(set: &[&str]) -> String {
 
 #[test]
 fn the_default_and_every_preset_load_and_set_the_cap_to_the_strategys_maximum() {
-    assert_eq!(load(&Sources::default()).expect("defaults").config, Config::default());
+    assert_eq!(
+        load(&Sources::default()).expect("defaults").config,
+        Config::default()
+    );
     for (name, _, _) in PRESETS {
         let preset = Sources {
             preset: Some(name.to_owned()),
@@ -33,7 +36,8 @@ fn the_default_and_every_preset_load_and_set_the_cap_to_the_strategys_maximum() 
 fn a_later_layer_wins_and_the_origin_of_each_value_is_known() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("forewarm.toml");
-    let text = "[l1]\ncapacity_bytes = \"1MiB\"\n[warming]\nmode = \"off\"\n[tracking]\nmax_pairs = 7\n";
+    let text =
+        "[l1]\ncapacity_bytes = \"1MiB\"\n[warming]\nmode = \"off\"\n[tracking]\nmax_pairs = 7\n";
     std::fs::write(&file, text).expect("written");
     let sources = Sources {
         preset: Some("shadow".to_owned()),
@@ -50,7 +54,10 @@ fn a_later_layer_wins_and_the_origin_of_each_value_is_known() {
     let config = &effective.config;
     assert_eq!(config.l1.capacity_bytes, Size::mib(1));
     assert_eq!(config.warming.mode, ModeName::Off);
-    assert_eq!((config.tracking.max_pairs, config.tracking.max_partners), (8, 10));
+    assert_eq!(
+        (config.tracking.max_pairs, config.tracking.max_partners),
+        (8, 10)
+    );
     assert_eq!(config.warming.topn.top_n, 3);
     for (key, origin) in [
         ("l1.capacity_bytes", file.to_str().expect("UTF-8")),
@@ -89,11 +96,19 @@ fn values_given_as_text_take_the_type_of_their_setting() {
 #[test]
 fn an_unknown_setting_is_refused_with_its_source_and_the_nearest_name() {
     for (set, key, near) in [
-        ("warming.startegy=topn", "warming.startegy", "`warming.strategy`"),
+        (
+            "warming.startegy=topn",
+            "warming.startegy",
+            "`warming.strategy`",
+        ),
         ("l1.max_pairs=1", "l1.max_pairs", "`tracking.max_pairs`"),
         ("warmign.mode=on", "warmign", "`warming`"),
         ("feeds=[{knd = \"http\"}]", "feeds[0].knd", "`feeds[].kind`"),
-        ("rollout.chains.eth.mod=on", "rollout.chains.eth.mod", "`rollout.chains.*.mode`"),
+        (
+            "rollout.chains.eth.mod=on",
+            "rollout.chains.eth.mod",
+            "`rollout.chains.*.mode`",
+        ),
     ] {
         let message = refusal(&[set]);
         assert!(message.contains(&format!("`{key}` in --set")), "{message}");
@@ -104,24 +119,60 @@ fn an_unknown_setting_is_refused_with_its_source_and_the_nearest_name() {
         ..Sources::default()
     };
     let message = load(&env).expect_err("refused").to_string();
-    assert_eq!(message, "unknown setting `l1.nope_at_all` in env FOREWARM_L1__NOPE_AT_ALL");
+    assert_eq!(
+        message,
+        "unknown setting `l1.nope_at_all` in env FOREWARM_L1__NOPE_AT_ALL"
+    );
 }
 
 #[test]
 fn a_wrong_value_is_refused_with_key_value_source_and_range() {
     for (set, parts) in [
-        ("l1.capacity_bytes=12", ["`l1.capacity_bytes` in --set", "12B", "1KiB to 1TiB"]),
-        ("l1.default_ttl=soon", ["`l1.default_ttl` in --set", "soon", "0s to 365d"]),
-        ("warming.budget.l1_share=1.5", ["`warming.budget.l1_share`", "1.5", "0.0 to 1.0"]),
-        ("warming.budget.l1_share=nan", ["`warming.budget.l1_share`", "NaN", "0.0 to 1.0"]),
-        ("warming.mode=maybe", ["`warming.mode`", "maybe", "`off`, `shadow`, `on`"]),
-        ("warming.budget.extra_l2_reads=-1", ["extra_l2_reads", "-1", "`unlimited`"]),
-        ("tracking.max_pairs=many", ["`tracking.max_pairs`", "many", "1 to 10000000"]),
+        (
+            "l1.capacity_bytes=12",
+            ["`l1.capacity_bytes` in --set", "12B", "1KiB to 1TiB"],
+        ),
+        (
+            "l1.default_ttl=soon",
+            ["`l1.default_ttl` in --set", "soon", "0s to 365d"],
+        ),
+        (
+            "warming.budget.l1_share=1.5",
+            ["`warming.budget.l1_share`", "1.5", "0.0 to 1.0"],
+        ),
+        (
+            "warming.budget.l1_share=nan",
+            ["`warming.budget.l1_share`", "NaN", "0.0 to 1.0"],
+        ),
+        (
+            "warming.mode=maybe",
+            ["`warming.mode`", "maybe", "`off`, `shadow`, `on`"],
+        ),
+        (
+            "warming.budget.extra_l2_reads=-1",
+            ["extra_l2_reads", "-1", "`unlimited`"],
+        ),
+        (
+            "tracking.max_pairs=many",
+            ["`tracking.max_pairs`", "many", "1 to 10000000"],
+        ),
         ("http.addr=nowhere", ["`http.addr`", "nowhere", "host:port"]),
-        ("keys.template=price", ["`keys.template`", "price", "{address}"]),
-        ("rollout.percent=101", ["`rollout.percent`", "101", "0 to 100"]),
-        ("l2.redis.url=http://x", ["`l2.redis.url`", "http://x", "redis://"]),
-        ("feeds=[{kind = \"file\"}]", ["`feeds[0].path`", "missing", "trace"]),
+        (
+            "keys.template=price",
+            ["`keys.template`", "price", "{address}"],
+        ),
+        (
+            "rollout.percent=101",
+            ["`rollout.percent`", "101", "0 to 100"],
+        ),
+        (
+            "l2.redis.url=http://x",
+            ["`l2.redis.url`", "http://x", "redis://"],
+        ),
+        (
+            "feeds=[{kind = \"file\"}]",
+            ["`feeds[0].path`", "missing", "trace"],
+        ),
     ] {
         let message = refusal(&[set]);
         for part in parts {
@@ -146,7 +197,10 @@ fn limits_that_disagree_are_refused_with_both_names() {
         ),
     ] {
         let message = refusal(&[set]);
-        assert!(message.contains(larger) && message.contains(smaller), "{message}");
+        assert!(
+            message.contains(larger) && message.contains(smaller),
+            "{message}"
+        );
     }
     // What another strategy would do is nobody's business.
     config(&["warming.topn.top_n=100"]);
@@ -156,7 +210,10 @@ fn limits_that_disagree_are_refused_with_both_names() {
 fn an_address_that_others_reach_needs_a_token_or_an_explicit_permission() {
     let open = "http.addr=0.0.0.0:9464";
     let message = refusal(&[open]);
-    assert!(message.contains("http.token") && message.contains("0.0.0.0:9464"), "{message}");
+    assert!(
+        message.contains("http.token") && message.contains("0.0.0.0:9464"),
+        "{message}"
+    );
     config(&[open, "http.token=abc"]);
     config(&[open, "http.allow_unauthenticated=true"]);
     config(&["http.addr=[::1]:1"]);
@@ -174,7 +231,10 @@ fn what_is_shown_is_a_configuration_with_origins_and_without_secrets() {
     let shown = show(&load(&sources).expect("accepted"));
     assert!(!shown.contains("hush"), "{shown}");
     assert!(shown.contains("token = \"***\" # --set"), "{shown}");
-    assert!(shown.contains("capacity_bytes = \"64MiB\" # default"), "{shown}");
+    assert!(
+        shown.contains("capacity_bytes = \"64MiB\" # default"),
+        "{shown}"
+    );
     assert!(shown.contains("[rollout.chains.polygon]\n"), "{shown}");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("shown.toml");
@@ -194,7 +254,10 @@ fn secrets_may_live_in_files() {
     let file = folder.path().join("token");
     std::fs::write(&file, "  abc\n").expect("written");
     let set = format!("http.token_file={}", file.display());
-    assert_eq!(config(&[&set]).http.token.as_ref().map(Secret::reveal), Some("abc"));
+    assert_eq!(
+        config(&[&set]).http.token.as_ref().map(Secret::reveal),
+        Some("abc")
+    );
     let message = refusal(&["http.token_file=/nonexistent/token"]);
     assert!(message.contains("`http.token_file`") && message.contains("/nonexistent/token"));
 }

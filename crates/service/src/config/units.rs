@@ -75,7 +75,9 @@ impl fmt::Display for Span {
         if micros == 0 {
             return f.write_str("0s");
         }
-        let exact = SPAN_UNITS.into_iter().find(|(_, scale)| micros % scale == 0);
+        let exact = SPAN_UNITS
+            .into_iter()
+            .find(|(_, scale)| micros % scale == 0);
         let (unit, scale) = exact.unwrap_or(("us", 1));
         write!(f, "{}{unit}", micros / scale)
     }
@@ -139,7 +141,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exact = BINARY_SIZES
             .into_iter()
-            .find(|(_, scale)| self.0 > 0 && self.0 % scale == 0);
+            .find(|(_, scale)| self.0 > 0 && self.0.is_multiple_of(*scale));
         let (unit, scale) = exact.unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / scale)
     }
@@ -281,7 +283,16 @@ mod tests {
             assert_eq!(span, Span::millis(millis), "{text}");
             assert_eq!(span.to_string(), shown);
         }
-        for text in ["", "50", "ms", "5 years", "-1s", "1s-", "1.2.3s", "99999999999999d"] {
+        for text in [
+            "",
+            "50",
+            "ms",
+            "5 years",
+            "-1s",
+            "1s-",
+            "1.2.3s",
+            "99999999999999d",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text:?} was taken");
         }
     }
@@ -308,8 +319,14 @@ mod tests {
     #[test]
     fn passwords_do_not_show() {
         let url = ServerUrl::new("redis://ann:s3cret@cache:6379/1");
-        assert_eq!(format!("{url} {url:?}"), "redis://ann:***@cache:6379/1 redis://ann:***@cache:6379/1");
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "redis://ann:***@cache:6379/1 redis://ann:***@cache:6379/1"
+        );
         assert_eq!(ServerUrl::new("redis://cache").to_string(), "redis://cache");
-        assert_eq!(format!("{:?} {}", Secret::new("s3cret"), Secret::new("s3cret")), "*** ***");
+        assert_eq!(
+            format!("{:?} {}", Secret::new("s3cret"), Secret::new("s3cret")),
+            "*** ***"
+        );
     }
 }

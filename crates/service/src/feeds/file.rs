@@ -28,7 +28,10 @@ pub(crate) fn start(
     let shown = path.display().to_string();
     let reader = TraceReader::open(&path, &core.codec, true).map_err(|source| {
         let path = shown.clone();
-        StartError::Feed { path, source: source.into() }
+        StartError::Feed {
+            path,
+            source: source.into(),
+        }
     })?;
     let (lines, played) = mpsc::channel(AHEAD);
     spawn_blocking(move || read(reader, &lines));
@@ -39,7 +42,7 @@ pub(crate) fn start(
 }
 
 fn read(mut reader: TraceReader, lines: &mpsc::Sender<TraceEvent>) {
-    while let Some(event) = reader.next() {
+    for event in reader.by_ref() {
         match event {
             Ok(event) => {
                 if lines.blocking_send(event).is_err() {
@@ -50,7 +53,10 @@ fn read(mut reader: TraceReader, lines: &mpsc::Sender<TraceEvent>) {
         }
     }
     if reader.skipped() > 0 {
-        tracing::warn!(lines = reader.skipped(), "malformed lines of the recording were skipped");
+        tracing::warn!(
+            lines = reader.skipped(),
+            "malformed lines of the recording were skipped"
+        );
     }
 }
 
@@ -67,7 +73,11 @@ async fn play(core: &Core, mut lines: mpsc::Receiver<TraceEvent>, speed: f64) ->
         let event = FeedEvent {
             key: line.key,
             // In a feed a line without `op` is an update.
-            op: if line.op == Op::Access { Op::Update } else { line.op },
+            op: if line.op == Op::Access {
+                Op::Update
+            } else {
+                line.op
+            },
             at: core.clock.now(),
             version: line.version,
             value: line.value,

@@ -44,7 +44,8 @@ pub(super) async fn warm(
 /// The modes in force.
 pub(super) async fn mode(State(app): State<App>) -> Json<Value> {
     let rollout = app.engine.rollout();
-    let shown = |setting: ChainMode| json!({ "mode": setting.mode.name(), "percent": setting.percent });
+    let shown =
+        |setting: ChainMode| json!({ "mode": setting.mode.name(), "percent": setting.percent });
     let chains: Map<String, Value> = rollout
         .chains
         .iter()
@@ -76,7 +77,9 @@ pub(super) async fn set_mode(
     let mode: Mode = new
         .mode
         .parse()
-        .map_err(|error: forewarm_domain::mode::UnknownMode| Problem::bad_request(error.to_string()))?;
+        .map_err(|error: forewarm_domain::mode::UnknownMode| {
+            Problem::bad_request(error.to_string())
+        })?;
     let percent = new.percent.unwrap_or(100);
     if percent > 100 {
         let detail = format!("percent is {percent}, allowed is 0 to 100");

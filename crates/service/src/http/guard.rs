@@ -49,7 +49,11 @@ impl Guard {
         match given {
             Some(given) if same(given.as_bytes(), token.reveal().as_bytes()) => Ok(()),
             given => {
-                let what = if given.is_some() { "is wrong" } else { "is missing" };
+                let what = if given.is_some() {
+                    "is wrong"
+                } else {
+                    "is missing"
+                };
                 let detail = format!("this route changes something: the bearer token {what}");
                 Err(Problem::new(StatusCode::UNAUTHORIZED, detail)
                     .with(header::WWW_AUTHENTICATE, "Bearer"))
@@ -67,8 +71,9 @@ pub(super) async fn check(
     let Ok(_permit) = guard.permits.try_acquire() else {
         let most = guard.max_concurrent;
         let detail = format!("more than {most} requests at once (http.max_concurrent)");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
-            .with(header::RETRY_AFTER, "1"));
+        return Err(
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, "1")
+        );
     };
     guard.authorise(&request)?;
     timeout(guard.request_timeout, next.run(request))
@@ -117,10 +122,15 @@ pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let handled = tokio::spawn(next.run(request)).await;
     handled.unwrap_or_else(|error| {
-        let words = error.try_into_panic().map_or_else(|_| "cancelled".to_owned(), words_of);
+        let words = error
+            .try_into_panic()
+            .map_or_else(|_| "cancelled".to_owned(), words_of);
         tracing::error!(path, panic = words, "a handler failed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a defect; the log has the details")
-            .into_response()
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "a defect; the log has the details",
+        )
+        .into_response()
     })
 }
 
@@ -128,7 +138,11 @@ fn words_of(panic: Box<dyn Any + Send>) -> String {
     panic
         .downcast_ref::<String>()
         .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_owned()))
+        .or_else(|| {
+            panic
+                .downcast_ref::<&str>()
+                .map(|words| (*words).to_owned())
+        })
         .unwrap_or_default()
 }
 

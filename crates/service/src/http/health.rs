@@ -55,7 +55,10 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Value>, Proble
     }
     let silent = app.vitals.silent(app.clock.running());
     if !silent.is_empty() {
-        return unready(format!("no sign of life from the {}", silent.join(" and the ")));
+        return unready(format!(
+            "no sign of life from the {}",
+            silent.join(" and the ")
+        ));
     }
     let key = Key::new(Bytes::from_static(PROBE), 0, ChainId::DEFAULT);
     let limit = app.config.l2.demand_timeout.0;

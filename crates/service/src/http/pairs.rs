@@ -67,7 +67,9 @@ pub(super) async fn put(
     let name = from_path(path)?;
     let new: NewValue = body::json(&headers, body, app.config.http.max_body_bytes).await?;
     if new.ttl_ms == Some(0) {
-        return Err(Problem::bad_request("ttl_ms is 0: a value that has expired is no value"));
+        return Err(Problem::bad_request(
+            "ttl_ms is 0: a value that has expired is no value",
+        ));
     }
     let stored = Stored {
         value: new.encoding.decode(new.value)?,

@@ -60,7 +60,9 @@ impl Server {
         let _ = self.stop.send(true);
         let _ = self.accepting.await;
         let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
-        timeout(deadline, self.connections.acquire_many(all)).await.is_ok()
+        timeout(deadline, self.connections.acquire_many(all))
+            .await
+            .is_ok()
     }
 }
 

@@ -119,7 +119,8 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn new(name: &PairName, found: &Found) -> Self {
         let (encoding, value) = Encoding::encode(&found.value);
-        let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let millis =
+            |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Self {
             chain: name.chain().to_owned(),
             pair: name.address().to_owned(),

@@ -12,7 +12,13 @@ pub(super) fn report(app: &App) -> Value {
     let status = app.engine.status(app.clock.now());
     let (received, tracked) = status.events;
     let (hits, misses) = status.demand;
-    let ratio = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    let ratio = |part: u64, whole: u64| {
+        if whole == 0 {
+            0.0
+        } else {
+            part as f64 / whole as f64
+        }
+    };
     json!({
         "mode": app.engine.rollout().default.mode.name(),
         "strategy": status.strategy,

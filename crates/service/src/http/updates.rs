@@ -24,6 +24,10 @@ pub(super) async fn post(
     body::require_json(&headers)?;
     let limit = app.config.http.max_body_bytes;
     let bytes = body::read(&headers, body, limit, "http.max_body_bytes").await?;
+    if bytes.trim_ascii().is_empty() {
+        let detail = "the body is empty; expected a JSON array or one JSON object a line";
+        return Err(Problem::bad_request(detail));
+    }
     let events = parse_updates(&bytes, &app.codec);
     refuse_garbage(&events)?;
     bounded(events.len(), &app)?;
@@ -53,7 +57,9 @@ pub(super) async fn post(
 /// A body in which nothing is JSON is a mistake of the request, not of its events.
 fn refuse_garbage(events: &[Result<FeedEvent, String>]) -> Result<(), Problem> {
     let garbage = |event: &Result<FeedEvent, String>| {
-        event.as_ref().is_err_and(|message| message.starts_with("not "))
+        event
+            .as_ref()
+            .is_err_and(|message| message.starts_with("not "))
     };
     match events {
         [Err(message)] if message.starts_with("not ") => Err(Problem::bad_request(format!(

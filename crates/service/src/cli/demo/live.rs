@@ -105,15 +105,18 @@ impl Live {
         let now = core.clock.now();
         self.tally.events += 1;
         if event.op == Op::Update {
-            let update = || Update { at: now, version: None, value: None, ttl: None };
+            let update = || Update {
+                at: now,
+                version: None,
+                value: None,
+                ttl: None,
+            };
             // The demo's own clock is never refused.
             let _ = core.engine.observe_update(&event.key, update(), now);
-                let _ = self.plain.observe_update(&event.key, update(), now);
+            let _ = self.plain.observe_update(&event.key, update(), now);
             return;
         }
-        let hit = |found: Result<Option<Found>, _>| {
-            matches!(found, Ok(Some(found)) if found.level == Level::L1)
-        };
+        let hit = |found: Result<Option<Found>, _>| matches!(found, Ok(Some(found)) if found.level == Level::L1);
         self.tally.reads += 1;
         self.tally.hits_with += u64::from(hit(core.get(&event.key).await.map_err(drop)));
         let plain = self.plain.get(&event.key, now).await;
@@ -158,7 +161,9 @@ impl Live {
 
     /// Ends the service.
     pub(super) async fn end(self) {
-        self.forewarm.stop_serving(self.server, Duration::from_millis(500)).await;
+        self.forewarm
+            .stop_serving(self.server, Duration::from_millis(500))
+            .await;
     }
 }
 
@@ -170,7 +175,11 @@ async fn fill(core: &Arc<Core>, keys: &[Key]) {
             let (core, key) = (Arc::clone(core), key.clone());
             writes.spawn(async move {
                 let value = Bytes::from(format!("{{\"price\":{}}}", key.bytes().len()));
-                let stored = Stored { value, version: None, ttl: None };
+                let stored = Stored {
+                    value,
+                    version: None,
+                    ttl: None,
+                };
                 if let Err(error) = core.shared.put(&key, &stored).await {
                     tracing::warn!(%error, "a value could not be written to the demo's store");
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use forewarm_domain::Timestamp;
 
 /// Events a second that are aimed at when no speed is asked for.
-const WANTED_RATE: f64 = 1_500.0;
+const WANTED_RATE: f64 = 3_000.0;
 
 /// From recorded gaps to played ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,15 +66,21 @@ mod tests {
         let sample: Vec<Timestamp> = (0..10_000).map(at).collect();
         let pace = Pace::new(None, &sample);
         let millisecond = Duration::from_millis(1);
-        let played: Duration = sample.windows(2).map(|two| pace.wait(two[1].since(two[0]))).sum();
+        let played: Duration = sample
+            .windows(2)
+            .map(|two| pace.wait(two[1].since(two[0])))
+            .sum();
         let rate = sample.len() as f64 / played.as_secs_f64();
-        assert!((1_400.0..1_600.0).contains(&rate), "{rate} events/s");
-        assert!(pace.wait(millisecond) > Duration::from_micros(500));
+        assert!((2_800.0..3_200.0).contains(&rate), "{rate} events/s");
+        assert!(pace.wait(millisecond) > Duration::from_micros(250));
     }
 
     #[test]
     fn a_speed_asked_for_is_kept() {
         let pace = Pace::new(Some(4.0), &[]);
-        assert_eq!(pace.wait(Duration::from_secs(1)), Duration::from_millis(250));
+        assert_eq!(
+            pace.wait(Duration::from_secs(1)),
+            Duration::from_millis(250)
+        );
     }
 }

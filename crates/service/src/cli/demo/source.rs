@@ -52,7 +52,12 @@ impl Source {
         let sample: Vec<_> = events.iter().take(SAMPLE).map(|event| event.at).collect();
         Ok(Self {
             pace: Pace::new(speed, &sample),
-            name: format!("{}: {} events of {} keys", path.display(), events.len(), keys.len()),
+            name: format!(
+                "{}: {} events of {} keys",
+                path.display(),
+                events.len(),
+                keys.len()
+            ),
             events: Box::new(events.into_iter()),
             keys,
         })

@@ -41,7 +41,11 @@ impl Tally {
 }
 
 pub(super) fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 #[cfg(test)]
@@ -51,10 +55,21 @@ mod tests {
     #[test]
     fn ratios_are_defined_before_the_first_read() {
         let none = Tally::default();
-        assert_eq!((none.with(), none.without(), none.misses_removed()), (0.0, 0.0, 0.0));
-        let some = Tally { events: 12, reads: 10, hits_with: 8, hits_without: 5 };
+        assert_eq!(
+            (none.with(), none.without(), none.misses_removed()),
+            (0.0, 0.0, 0.0)
+        );
+        let some = Tally {
+            events: 12,
+            reads: 10,
+            hits_with: 8,
+            hits_without: 5,
+        };
         assert_eq!(some.misses_removed(), 0.6);
-        let worse = Tally { hits_with: 4, ..some };
+        let worse = Tally {
+            hits_with: 4,
+            ..some
+        };
         assert!(worse.misses_removed() < 0.0);
     }
 }

@@ -32,7 +32,8 @@ impl Progress {
 
     fn new(length: u64, template: &'static str, lines: u64) -> Self {
         // Hidden by itself where standard error is no terminal.
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(5));
+        let bar =
+            ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(5));
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

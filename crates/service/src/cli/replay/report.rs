@@ -4,52 +4,95 @@ use std::fmt::Write;
 use std::path::Path;
 
 use forewarm_application::replay::{Report, RunReport};
-use serde_json::{Value, json};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Json<'a> {
+    trace: Trace,
+    l1_entries: usize,
+    runs: Vec<Run<'a>>,
+    recommended: &'a str,
+}
+
+#[derive(Serialize)]
+struct Trace {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    events: usize,
+    reads: usize,
+    updates: usize,
+    distinct_keys: usize,
+    span_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    strategy: &'a str,
+    reads: u64,
+    l1_hits: u64,
+    l1_hit_ratio: f64,
+    misses_removed_ratio: f64,
+    warmed: u64,
+    useful: u64,
+    late: u64,
+    wasted: u64,
+    harmful: u64,
+    precision: f64,
+    l2_reads: u64,
+    extra_l2_reads_ratio: f64,
+    ns_per_event: f64,
+}
 
 /// One object on one line; with several recordings each has its path.
 pub(super) fn json(report: &Report, path: Option<&Path>) -> String {
-    let mut trace = json!({
-        "events": report.trace.events,
-        "reads": report.trace.reads,
-        "updates": report.trace.updates,
-        "distinct_keys": report.trace.distinct_keys,
-        "span_ms": report.trace.span_ms,
-    });
-    if let Some(path) = path {
-        trace["path"] = json!(path.display().to_string());
-    }
-    let runs: Vec<Value> = report.runs.iter().map(run).collect();
-    let whole = json!({
-        "trace": trace,
-        "l1_entries": report.l1_entries,
-        "runs": runs,
-        "recommended": report.recommended,
-    });
-    format!("{whole}\n")
+    let whole = Json {
+        trace: Trace {
+            path: path.map(|path| path.display().to_string()),
+            events: report.trace.events,
+            reads: report.trace.reads,
+            updates: report.trace.updates,
+            distinct_keys: report.trace.distinct_keys,
+            span_ms: report.trace.span_ms,
+        },
+        l1_entries: report.l1_entries,
+        runs: report.runs.iter().map(run).collect(),
+        recommended: report.recommended,
+    };
+    let text = serde_json::to_string(&whole).expect("numbers and texts are always JSON");
+    format!("{text}\n")
 }
 
-fn run(run: &RunReport) -> Value {
-    json!({
-        "strategy": run.strategy,
-        "reads": run.reads,
-        "l1_hits": run.l1_hits,
-        "l1_hit_ratio": run.l1_hit_ratio,
-        "misses_removed_ratio": run.misses_removed_ratio,
-        "warmed": run.outcomes.warmed,
-        "useful": run.outcomes.useful,
-        "late": run.outcomes.late,
-        "wasted": run.outcomes.wasted,
-        "harmful": run.outcomes.harmful,
-        "precision": run.outcomes.precision(),
-        "l2_reads": run.l2_reads,
-        "extra_l2_reads_ratio": run.extra_l2_reads_ratio,
-        "ns_per_event": run.ns_per_event,
-    })
+fn run(run: &RunReport) -> Run<'_> {
+    Run {
+        strategy: run.strategy,
+        reads: run.reads,
+        l1_hits: run.l1_hits,
+        l1_hit_ratio: run.l1_hit_ratio,
+        misses_removed_ratio: run.misses_removed_ratio,
+        warmed: run.outcomes.warmed,
+        useful: run.outcomes.useful,
+        late: run.outcomes.late,
+        wasted: run.outcomes.wasted,
+        harmful: run.outcomes.harmful,
+        precision: run.outcomes.precision(),
+        l2_reads: run.l2_reads,
+        extra_l2_reads_ratio: run.extra_l2_reads_ratio,
+        ns_per_event: run.ns_per_event,
+    }
 }
 
 const HEADER: [&str; 11] = [
-    "strategy", "L1 hits", "misses -", "precision", "warmed", "useful", "late", "wasted", "harmful",
-    "L2 reads", "extra",
+    "strategy",
+    "L1 hits",
+    "misses -",
+    "precision",
+    "warmed",
+    "useful",
+    "late",
+    "wasted",
+    "harmful",
+    "L2 reads",
+    "extra",
 ];
 
 /// For people: one row per contender.

@@ -1,0 +1,125 @@
+//! The handle for programs that embed Forewarm, on a shared cache of their own.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use forewarm_application::engine::{Level, Observed, Update};
+use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_domain::{ChainMode, Key, Mode, Timestamp};
+use forewarm_service::{Forewarm, StartError};
+
+/// A shared cache in a map.
+#[derive(Default)]
+struct Memory {
+    values: Mutex<HashMap<Key, Stored>>,
+    round_trips: AtomicU64,
+}
+
+#[async_trait]
+impl SharedCache for Memory {
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let values = self.values.lock().expect("nobody panics with it");
+        Ok(keys.iter().map(|key| values.get(key).cloned()).collect())
+    }
+
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+        let mut values = self.values.lock().expect("nobody panics with it");
+        values.insert(key.clone(), stored.clone());
+        Ok(())
+    }
+
+    async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {
+        let mut values = self.values.lock().expect("nobody panics with it");
+        Ok(values.remove(key).is_some())
+    }
+
+    async fn ping(&self) -> Result<(), SharedCacheError> {
+        Ok(())
+    }
+
+    fn backend(&self) -> &'static str {
+        "memory"
+    }
+}
+
+fn stored(value: &'static str) -> Stored {
+    Stored {
+        value: value.into(),
+        version: None,
+        ttl: None,
+    }
+}
+
+#[tokio::test]
+async fn an_engine_is_embedded_with_a_shared_cache_of_its_own() {
+    let memory = Arc::new(Memory::default());
+    let shared: Arc<dyn SharedCache> = memory.clone();
+    let builder = Forewarm::builder()
+        .preset("balanced")
+        .set("tracking.max_pairs=100");
+    let forewarm = builder
+        .shared_cache(shared)
+        .build()
+        .await
+        .expect("it starts");
+    let key = forewarm.key("Ethereum", "WETH-USDC").expect("well-formed");
+    let other = forewarm.key("ethereum", "none").expect("well-formed");
+    forewarm.put(&key, stored("1")).await.expect("written");
+    let found = forewarm.get(&key).await.expect("read").expect("there");
+    assert_eq!((found.level, &*found.value), (Level::L1, &b"1"[..]));
+
+    forewarm.invalidate(&key);
+    let found = forewarm
+        .get_many(&[other.clone(), key.clone(), other.clone()])
+        .await
+        .expect("read");
+    assert!(found[0].is_none() && found[2].is_none());
+    assert_eq!(found[1].as_ref().map(|found| found.level), Some(Level::L2));
+    assert_eq!(
+        memory.round_trips.load(Ordering::Relaxed),
+        1,
+        "one for all that is missing"
+    );
+
+    let at = forewarm.core().clock.now();
+    let update = |at| Update {
+        at,
+        version: None,
+        value: None,
+        ttl: None,
+    };
+    assert_eq!(
+        forewarm.observe_update(&key, update(at)),
+        Ok(Observed::Queued)
+    );
+    assert_eq!(forewarm.observe_read(&key, at), Ok(Observed::Queued));
+    let ahead = forewarm.observe_update(&key, update(at + Duration::from_secs(61)));
+    assert!(ahead.is_err_and(|refused| refused.to_string().contains("future")));
+    assert!(forewarm.observe_read(&key, Timestamp::ZERO).is_err());
+
+    assert!(!forewarm.warm(&other), "nothing is known of it");
+    forewarm.set_mode(Some("ethereum"), ChainMode::everywhere(Mode::Off));
+    let stats = forewarm.stats();
+    assert_eq!(stats.strategy, "adaptive");
+    assert_eq!(stats.demand, (1, 3));
+    forewarm.shutdown().await;
+    assert!(
+        !std::path::Path::new("forewarm-data").exists(),
+        "nothing is written beside it"
+    );
+}
+
+#[tokio::test]
+async fn an_impossible_configuration_is_refused_by_the_builder() {
+    let refused = Forewarm::builder().set("l1.capacity_bytes=1").build().await;
+    assert!(matches!(refused, Err(StartError::Config(_))));
+    let mut config = forewarm_service::config::Config::default();
+    config.tracking.max_partners = 2;
+    let refused = Forewarm::builder().config(config).build().await;
+    let message = refused.expect_err("refused").to_string();
+    assert!(message.contains("tracking.max_partners"), "{message}");
+}

@@ -1,0 +1,275 @@
+//! Reads, writes and events over HTTP.
+
+use std::collections::BTreeSet;
+
+use forewarm_application::metrics::{CATALOGUE, PREFIX};
+use serde_json::json;
+
+use crate::process::{Service, now_ms};
+
+#[test]
+fn what_is_written_is_read_back_with_level_version_and_time_to_live() {
+    let service = Service::start(&[]);
+    let path = "/v1/pairs/Ethereum/0xAB%2FCD";
+    assert_eq!(
+        service.get(path).problem(404),
+        "neither L1 nor L2 has ethereum/0xab/cd"
+    );
+    let put = service.send("PUT", path, r#"{"value":"1.5","version":7,"ttl_ms":60000}"#);
+    assert_eq!((put.status, put.body.len()), (204, 0));
+    let answer = service.get(path).json();
+    assert_eq!(answer["chain"], "ethereum");
+    assert_eq!(answer["pair"], "0xab/cd");
+    assert_eq!(answer["level"], "L1");
+    assert_eq!(answer["value"], "1.5");
+    assert_eq!(answer["encoding"], "utf8");
+    assert_eq!(answer["version"], 7);
+    assert!(answer["age_ms"].is_u64());
+    assert!(
+        (1..=60_000).contains(&answer["ttl_ms"].as_u64().expect("a number")),
+        "{answer}"
+    );
+}
+
+#[test]
+fn values_that_are_no_text_travel_as_base64() {
+    let service = Service::start(&[]);
+    let put = service.send(
+        "PUT",
+        "/v1/pairs/eth/bin",
+        r#"{"value":"/wA=","encoding":"base64"}"#,
+    );
+    assert_eq!(put.status, 204);
+    let answer = service.get("/v1/pairs/eth/bin").json();
+    assert_eq!(
+        (&answer["value"], &answer["encoding"]),
+        (&json!("/wA="), &json!("base64"))
+    );
+    let refused = service.send(
+        "PUT",
+        "/v1/pairs/eth/bin",
+        r#"{"value":"?","encoding":"base64"}"#,
+    );
+    assert!(refused.problem(400).contains("base64"));
+}
+
+#[test]
+fn a_lookup_answers_in_order_and_a_peek_leaves_no_trace() {
+    let service = Service::start(&[]);
+    for pair in ["a", "b"] {
+        let body = json!({ "value": pair }).to_string();
+        assert_eq!(
+            service
+                .send("PUT", &format!("/v1/pairs/eth/{pair}"), &body)
+                .status,
+            204
+        );
+    }
+    let keys = json!({"keys": [
+        {"chain": "eth", "pair": "b"}, {"chain": "eth", "pair": "none"}, {"chain": "eth", "pair": "a"},
+        {"chain": "eth", "pair": "b"},
+    ]});
+    let results = service.send("POST", "/v1/lookup", &keys.to_string()).json()["results"].clone();
+    let values: Vec<_> = (0..4).map(|at| results[at]["value"].as_str()).collect();
+    assert_eq!(values, [Some("b"), None, Some("a"), Some("b")]);
+    assert!(results[1].is_null());
+    // Out of L1: a peek sees L2 and fills nothing, a read fills.
+    let body = json!({"keys": [{"chain": "eth", "pair": "a"}]}).to_string();
+    assert_eq!(service.send("POST", "/v1/invalidate", &body).status, 202);
+    let level = |path: &str| service.get(path).json()["level"].clone();
+    let misses = || service.metric("arbitrage_cache_misses_total", &["cache_level=\"L1\""]);
+    let before = misses();
+    assert_eq!(level("/v1/pairs/eth/a?peek=true"), "L2");
+    assert_eq!(level("/v1/pairs/eth/a?peek=true"), "L2");
+    assert_eq!(misses(), before, "a peek was counted");
+    assert_eq!(level("/v1/pairs/eth/a"), "L2");
+    assert_eq!(level("/v1/pairs/eth/a"), "L1");
+    assert_eq!(misses(), before + 1.0);
+}
+
+#[test]
+fn updates_are_taken_as_array_or_lines_and_each_bad_one_is_named() {
+    let service = Service::start(&[]);
+    let now = now_ms();
+    let good = json!({"ts_ms": now, "chain": "eth", "pair": "a"}).to_string();
+    let ahead = json!({"ts_ms": now + 120_000, "chain": "eth", "pair": "a"}).to_string();
+    let old = json!({"ts_ms": 1000, "chain": "eth", "pair": "a"}).to_string();
+    let array = format!("[{good},{ahead},{old},{{\"pair\":1}},{good}]");
+    let answer = service.send("POST", "/v1/updates", &array);
+    assert_eq!(answer.status, 202);
+    let answer = answer.json();
+    assert_eq!(
+        (&answer["accepted"], &answer["rejected"]),
+        (&json!(2), &json!(3))
+    );
+    assert_eq!(answer["dropped"], 0);
+    let errors = answer["errors"].as_array().expect("a list");
+    let indices: Vec<_> = errors.iter().map(|error| error["index"].as_u64()).collect();
+    assert_eq!(indices, [Some(1), Some(2), Some(3)]);
+    assert!(
+        errors[0]["message"]
+            .as_str()
+            .expect("text")
+            .contains("future"),
+        "{answer}"
+    );
+    assert!(
+        errors[1]["message"].as_str().expect("text").contains("old"),
+        "{answer}"
+    );
+    let lines = format!("{good}\n{ahead}\n{good}\n");
+    let ndjson = ["content-type: application/x-ndjson"];
+    let answer = service
+        .request("POST", "/v1/updates", &ndjson, &lines)
+        .json();
+    assert_eq!(
+        (&answer["accepted"], &answer["rejected"]),
+        (&json!(2), &json!(1))
+    );
+    let tracked = "arbitrage_correlation_updates_tracked_total";
+    service.wait_for("four tracked updates", |it| {
+        it.metric(tracked, &["chain=\"eth\""]) == 4.0
+    });
+}
+
+#[test]
+fn an_update_makes_l1_stale_and_one_with_a_value_refreshes_it() {
+    let service = Service::start(&[]);
+    service.send("PUT", "/v1/pairs/eth/a", r#"{"value":"1"}"#);
+    let level = || service.get("/v1/pairs/eth/a?peek=true").json();
+    assert_eq!(level()["level"], "L1");
+    let update = |extra: &str| {
+        let body = format!(
+            "[{{\"ts_ms\":{},\"chain\":\"eth\",\"pair\":\"a\"{extra}}}]",
+            now_ms()
+        );
+        assert_eq!(
+            service.send("POST", "/v1/updates", &body).json()["accepted"],
+            1
+        );
+    };
+    update("");
+    assert_eq!(level()["level"], "L2");
+    update(",\"value\":\"2\"");
+    assert_eq!(
+        (&level()["level"], &level()["value"]),
+        (&json!("L1"), &json!("2"))
+    );
+}
+
+#[test]
+fn broken_requests_are_answered_with_a_problem_that_says_what_is_wrong() {
+    let service = Service::start(&[]);
+    let check = |answer: crate::client::Answer, status: u16, said: &str| {
+        let detail = answer.problem(status);
+        assert!(detail.contains(said), "{detail:?} lacks {said:?}");
+    };
+    check(service.get("/nowhere"), 404, "/nowhere");
+    check(service.send("DELETE", "/v1/mode", ""), 405, "DELETE");
+    check(
+        service.send("POST", "/v1/updates", "certainly not"),
+        400,
+        "JSON",
+    );
+    check(service.send("POST", "/v1/updates", ""), 400, "empty");
+    check(service.send("POST", "/v1/lookup", "{}"), 400, "keys");
+    check(
+        service.send("POST", "/v1/lookup", r#"{"keys":[{"pair":""}]}"#),
+        400,
+        "keys[0]",
+    );
+    check(
+        service.send("PUT", "/v1/pairs/eth/a", r#"{"valeu":"1"}"#),
+        400,
+        "valeu",
+    );
+    check(
+        service.send("PUT", "/v1/pairs/eth/a", r#"{"value":"1","ttl_ms":0}"#),
+        400,
+        "ttl_ms",
+    );
+    check(service.get("/v1/pairs/eth/a?peek=perhaps"), 400, "peek");
+    check(service.get("/v1/pairs/%FF/a"), 400, "UTF-8");
+    let plain = service.request("POST", "/v1/updates", &["content-type: text/plain"], "[]");
+    check(plain, 415, "application/json");
+    let foreign = [
+        "content-type: application/json",
+        "origin: https://elsewhere.example",
+    ];
+    check(
+        service.request("POST", "/v1/warm", &foreign, "{}"),
+        403,
+        "elsewhere.example",
+    );
+}
+
+#[test]
+fn the_names_on_metrics_are_those_of_the_catalogue() {
+    let service = Service::start(&[]);
+    service.send("PUT", "/v1/pairs/eth/a", r#"{"value":"1"}"#);
+    service.get("/v1/pairs/eth/a");
+    let names = |text: &str| -> BTreeSet<String> {
+        text.lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+            .map(str::to_owned)
+            .collect()
+    };
+    let catalogue: BTreeSet<String> = CATALOGUE
+        .iter()
+        .map(|spec| spec.name_with_prefix(PREFIX))
+        .collect();
+    // Gauges of what this service does not have: a stream, a tracking link.
+    let absent = [
+        "arbitrage_feed_lag_seconds",
+        "arbitrage_invalidation_link_up",
+    ];
+    let expected: BTreeSet<String> = catalogue
+        .iter()
+        .filter(|name| !absent.contains(&name.as_str()))
+        .cloned()
+        .collect();
+    service.wait_for("every metric", |it| {
+        names(&it.get("/metrics").text()).is_superset(&expected)
+    });
+    let answer = service.get("/metrics");
+    assert!(
+        answer
+            .header("content-type")
+            .is_some_and(|text| text.starts_with("text/plain"))
+    );
+    let strangers: Vec<_> = names(&answer.text())
+        .difference(&catalogue)
+        .cloned()
+        .collect();
+    assert_eq!(strangers, [""; 0]);
+}
+
+#[test]
+fn the_probes_and_the_page_answer() {
+    let service = Service::start(&[]);
+    assert_eq!(service.get("/healthz").json()["status"], "ok");
+    assert_eq!(service.get("/startupz").json()["status"], "started");
+    let ready = service.readiness();
+    assert_eq!(ready["status"], "ready", "{ready}");
+    let warming = service.get("/health/warming").json();
+    assert_eq!(
+        (&warming["mode"], &warming["strategy"]),
+        (&json!("on"), &json!("adaptive"))
+    );
+    for (part, field) in [
+        ("tracker", "pairs"),
+        ("tracker", "updates"),
+        ("tracker", "model_age_s"),
+        ("warmer", "operations"),
+        ("warmer", "pairs_warmed"),
+        ("warmer", "queue_depth"),
+        ("governor", "budget_used_ratio"),
+    ] {
+        assert!(
+            warming[part][field].is_number(),
+            "{part}.{field} in {warming}"
+        );
+    }
+    assert_eq!(warming["breaker"], "closed");
+    assert!(service.get("/").text().contains("/health/warming"));
+}

@@ -1,0 +1,152 @@
+//! Start, stop, failure of what is needed, restart.
+
+use std::io::Write;
+use std::net::TcpListener;
+
+use forewarm_infrastructure::testing::RedisServer;
+use serde_json::json;
+
+use crate::client::{connect, read};
+use crate::process::{Service, now_ms, run};
+
+#[test]
+fn sigterm_ends_it_with_0_after_requests_under_way_are_answered() {
+    let mut service = Service::start(&[]);
+    let mut slow = connect(&service.addr).expect("it listens");
+    let head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n{\"keys\"";
+    slow.write_all(head.as_bytes()).expect("taken");
+    // The head must have arrived: the next request over another connection comes after it.
+    assert_eq!(service.get("/healthz").status, 200);
+    service.signal("-TERM");
+    service.wait_for("the end of listening", |it| connect(&it.addr).is_err());
+    slow.write_all(b":[]}").expect("taken");
+    assert_eq!(read(&mut slow).expect("an answer").status, 200);
+    assert_eq!(service.ended().code(), Some(0), "{}", service.log());
+}
+
+#[test]
+fn sigint_ends_it_too_and_a_second_signal_at_once() {
+    let mut service = Service::start(&[]);
+    service.signal("-INT");
+    assert_eq!(service.ended().code(), Some(0));
+    let mut service = Service::start(&["http.drain_timeout=1m"]);
+    let mut slow = connect(&service.addr).expect("it listens");
+    let head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n{";
+    slow.write_all(head.as_bytes()).expect("taken");
+    assert_eq!(service.get("/healthz").status, 200);
+    service.signal("-TERM");
+    service.wait_for("the first signal to be heard", |it| {
+        it.log().contains("stopping")
+    });
+    service.signal("-TERM");
+    assert_eq!(service.ended().code(), Some(70), "{}", service.log());
+}
+
+#[test]
+fn a_request_that_never_ends_is_cut_off_at_the_deadline() {
+    let mut service = Service::start(&["http.drain_timeout=200ms"]);
+    let mut slow = connect(&service.addr).expect("it listens");
+    let head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n{";
+    slow.write_all(head.as_bytes()).expect("taken");
+    assert_eq!(service.get("/healthz").status, 200);
+    assert_eq!(service.terminate(), Some(0), "{}", service.log());
+}
+
+#[test]
+fn the_model_survives_a_restart_and_a_corrupt_one_is_a_cold_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = || {
+        let unused = tempfile::tempdir().expect("a folder");
+        Service::start_in(folder.path(), unused, &[])
+    };
+    let mut first = start();
+    let body = json!([{"ts_ms": now_ms(), "chain": "eth", "pair": "a"}]).to_string();
+    first.send("POST", "/v1/updates", &body);
+    first.send("PUT", "/v1/pairs/eth/a", r#"{"value":"kept"}"#);
+    let pairs = |it: &Service| it.get("/health/warming").json()["tracker"]["pairs"].as_u64();
+    first.wait_for("a pair", |it| pairs(it) == Some(1));
+    assert_eq!(first.terminate(), Some(0));
+    let mut second = start();
+    assert_eq!(pairs(&second), Some(1), "{}", second.log());
+    assert_eq!(second.get("/v1/pairs/eth/a").json()["value"], "kept");
+    assert_eq!(second.terminate(), Some(0));
+    std::fs::write(folder.path().join("model.snapshot"), "garbage").expect("written");
+    let third = start();
+    assert_eq!(pairs(&third), Some(0));
+    third.wait_for("the log", |it| it.log().contains("starting cold"));
+}
+
+#[test]
+fn a_taken_port_and_a_broken_store_are_reported_with_69() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = format!("http.addr={}", taken.local_addr().expect("bound"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("l2.embedded.path={}", folder.path().display());
+    let output = run(&["serve", "--set", &addr, "--set", &store]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{error}");
+    assert!(error.contains("cannot listen on 127.0.0.1:"), "{error}");
+
+    let file = folder.path().join("plain-file");
+    std::fs::write(&file, "not a folder").expect("written");
+    let store = format!("l2.embedded.path={}", file.display());
+    let output = run(&["serve", "--set", "http.addr=127.0.0.1:0", "--set", &store]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{error}");
+    assert!(
+        error.contains("l2.embedded.path") && error.contains("plain-file"),
+        "{error}"
+    );
+}
+
+#[test]
+fn redis_that_is_away_at_the_start_degrades_and_heals() {
+    let Some(mut redis) = RedisServer::start() else {
+        return;
+    };
+    redis.kill();
+    let url = format!("l2.redis.url={}", redis.url());
+    let service = Service::start(&["l2.backend=redis", &url]);
+    let ready = service.get("/readyz");
+    assert_eq!(ready.status, 200);
+    assert_eq!(ready.json()["status"], "degraded", "{}", ready.text());
+    assert_eq!(ready.json()["l2"]["up"], false);
+    let detail = service.get("/v1/pairs/eth/a").problem(503);
+    assert!(detail.contains("unreachable"), "{detail}");
+    service.wait_for("the gauge", |it| {
+        it.get("/metrics").text().contains("arbitrage_l2_up 0")
+    });
+    redis.restart();
+    redis
+        .command(&["SET", "price:eth:a", "1"])
+        .expect("it answers");
+    service.wait_for("recovery", |it| it.readiness()["status"] == "ready");
+    service.wait_for("a read", |it| it.get("/v1/pairs/eth/a").status == 200);
+    service.wait_for("the gauge", |it| it.metric("arbitrage_l2_up", &[]) == 1.0);
+}
+
+#[test]
+fn a_file_feed_teaches_as_a_stream_would() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = folder.path().join("t.csv");
+    let path = trace.to_str().expect("UTF-8");
+    assert!(
+        run(&["generate", "--events", "3000", "--out", path])
+            .status
+            .success()
+    );
+    let feed = format!("feeds=[{{kind=\"file\",path=\"{path}\",speed=0}}]");
+    let service = Service::start(&[&feed]);
+    let tracked = "arbitrage_correlation_updates_tracked_total";
+    service.wait_for("every line", |it| it.metric(tracked, &[]) == 3000.0);
+    let output = run(&[
+        "serve",
+        "--set",
+        "feeds=[{kind=\"file\",path=\"/nonexistent\"}]",
+        "--set",
+        "http.addr=127.0.0.1:0",
+        "--set",
+        &format!("l2.embedded.path={}", folder.path().display()),
+    ]);
+    assert_eq!(output.status.code(), Some(66), "{output:?}");
+}

@@ -1,0 +1,13 @@
+//! The real binary, from outside: command line, HTTP, feeds, shutdown, with a real Redis.
+
+mod acceptance;
+mod cli;
+mod client;
+mod control;
+mod demo;
+mod embedding;
+mod http;
+mod lifecycle;
+mod limits;
+mod process;
+mod replay;
