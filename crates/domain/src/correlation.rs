@@ -73,6 +73,14 @@ struct Partner {
     record: Record,
 }
 
+impl Partner {
+    /// Count minus what chance explains, in 1/1024: integers, because their minimum is found by
+    /// vector instructions.
+    fn excess(&self, windows: f32) -> i32 {
+        ((self.count - windows * self.chance) * 1_024.0) as i32
+    }
+}
+
 /// Time alone does not refute: a row decays with the half-life until this many windows are
 /// left of it and then waits for new ones. Without it a pair that moves twice an hour would be
 /// forgotten between its moves (on a recorded day of DEX trades the misses removed fall by a
@@ -81,6 +89,27 @@ const RETAINED_WINDOWS: f32 = 4.0;
 
 /// A unit below this is multiplied into the counts, so that they stay in range.
 const SMALLEST_UNIT: f32 = 0.25;
+
+/// A set of pairs that may err towards "yes": 256 bits instead of a search.
+struct Members([u64; 4]);
+
+impl Members {
+    fn of(partners: &[Partner]) -> Self {
+        let mut members = Self([0; 4]);
+        partners
+            .iter()
+            .for_each(|partner| members.add(partner.pair));
+        members
+    }
+
+    fn add(&mut self, pair: PairId) {
+        self.0[pair.index() >> 6 & 3] |= 1 << (pair.index() & 63);
+    }
+
+    fn may_hold(&self, pair: PairId) -> bool {
+        self.0[pair.index() >> 6 & 3] & 1 << (pair.index() & 63) != 0
+    }
+}
 
 /// The partners of one pair in one role, at most `max_partners`.
 ///
@@ -114,27 +143,40 @@ impl Row {
     /// chance (count − windows · chance): globally busy pairs, whose company means nothing, go
     /// first. It wins with probability e/(e + v) of the two excesses, so that one newcomer does
     /// not evict a proven partner but a persistent one gets in (randomised admission: Ben Basat,
-    /// Einziger, Friedman & Kassner, INFOCOM 2017). `random` yields uniform numbers in [0, 1).
+    /// Einziger, Friedman & Kassner, INFOCOM 2017). Picking the weakest of a random few instead, as
+    /// Redis evicts, halves the instructions and loses 4 points of the misses removed on a
+    /// recorded day of DEX trades. `random` yields uniform 64-bit numbers; `excess` is scratch.
     pub fn count(
         &mut self,
         closed: &Closed<'_>,
         now: Timestamp,
         decay: &Decay,
         max_partners: usize,
-        mut random: impl FnMut() -> f32,
+        excess: &mut Vec<i32>,
+        mut random: impl FnMut() -> u64,
     ) {
         let one = self.age(now, decay);
         self.windows += one;
         let kind = closed.kind.index();
+        let mut members = Members::of(&self.partners);
+        excess.clear();
+        excess.extend(
+            self.partners
+                .iter()
+                .map(|partner| partner.excess(self.windows)),
+        );
         for follower in closed.followers {
             let chance = follower.chance[kind];
             let lag_ms = follower.at.since(closed.at).as_micros() as f32 / 1_000.0;
-            let found = self.partners.iter_mut().find(|p| p.pair == follower.pair);
-            if let Some(partner) = found {
+            if members.may_hold(follower.pair)
+                && let Some(at) = self.partners.iter().position(|p| p.pair == follower.pair)
+            {
+                let partner = &mut self.partners[at];
                 partner.count += one;
                 partner.chance = chance;
                 let share = one / partner.count;
                 partner.lag_ms += (lag_ms - partner.lag_ms) * share;
+                excess[at] = partner.excess(self.windows);
                 continue;
             }
             let newcomer = Partner {
@@ -144,21 +186,24 @@ impl Row {
                 lag_ms,
                 record: Record::default(),
             };
+            // Its own windows so far are unknown: it is credited with this one alone.
+            let gain = newcomer.excess(one);
             if self.partners.len() < max_partners {
                 self.partners.push(newcomer);
-                continue;
-            }
-            let (mut held, mut weakest) = (f32::INFINITY, 0);
-            for (at, partner) in self.partners.iter().enumerate() {
-                let excess = partner.count - self.windows * partner.chance;
-                if excess < held {
-                    (held, weakest) = (excess, at);
+                excess.push(gain);
+            } else {
+                let held = excess.iter().copied().fold(i32::MAX, i32::min);
+                if held > 0 && random() % (i64::from(gain) + i64::from(held)) as u64 >= gain as u64
+                {
+                    continue;
                 }
-            }
-            let gain = one * (1.0 - chance);
-            if held <= 0.0 || random() * (gain + held) < gain {
+                let Some(weakest) = excess.iter().position(|&e| e == held) else {
+                    continue;
+                };
                 self.partners[weakest] = newcomer;
+                excess[weakest] = gain;
             }
+            members.add(follower.pair);
         }
     }
 

@@ -111,6 +111,8 @@ pub struct Model {
     moment: Instant,
     reads_seen: bool,
     random: u64,
+    /// Scratch of [`Row::count`].
+    excess: Vec<i32>,
     last_closed: Timestamp,
     row_bytes: usize,
     late: u64,
@@ -132,6 +134,7 @@ impl Model {
             moment: decay.at(Timestamp::ZERO),
             reads_seen: false,
             random: 0x9e37_79b9_7f4a_7c15,
+            excess: Vec::with_capacity(config.max_partners),
             last_closed: Timestamp::ZERO,
             row_bytes: 0,
             late: 0,
@@ -322,7 +325,8 @@ impl Model {
             self.clock,
             &self.decay,
             self.config.max_partners,
-            || next_unit(random),
+            &mut self.excess,
+            || next_random(random),
         );
         self.row_bytes += row.memory_bytes() - before;
         true
@@ -349,11 +353,11 @@ impl Model {
     }
 }
 
-/// The next of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014) as a number in [0, 1).
-fn next_unit(state: &mut u64) -> f32 {
+/// The next of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
+fn next_random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
+    z ^ (z >> 31)
 }

@@ -20,6 +20,9 @@
 /// thousands of candidates.
 const PRIOR_ODDS: f32 = 1.0 / 2_000.0;
 
+/// An excess below this says nothing that is worth a logarithm; most partners of a busy pair.
+const LEAST_STRENGTH: f32 = 0.02;
+
 /// The least divisor of the excess over chance.
 const LEAST_ROOM: f32 = 0.2;
 
@@ -50,7 +53,7 @@ impl Counts {
         let q = self.chance.clamp(1e-9, 1.0 - 1e-6);
         let room = (1.0 - q).max(LEAST_ROOM);
         let strength = ((self.probability() - q) / room).clamp(0.0, 1.0);
-        if strength == 0.0 {
+        if strength < LEAST_STRENGTH {
             return 0.0;
         }
         strength * self.evidence(q)
