@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::Args;
 use forewarm_infrastructure::KeyCodec;
 
-use super::serve::{announce, runtime, start_log};
+use super::serve::{announce, run_to_end, start_log};
 use super::{ConfigArguments, Failure, Overrides, duration};
 use crate::config::{Backend, Config};
 use crate::signals::Signals;
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         Some(path) => Source::recording(path, &codec, arguments.speed)?,
         None => Source::market(&codec, arguments.seed, arguments.speed),
     };
-    runtime()?.block_on(play(config, codec, source, arguments.limit))
+    run_to_end(play(config, codec, source, arguments.limit))
 }
 
 async fn play(

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use super::{ConfigArguments, Failure};
 use crate::config::{Effective, LogFormat, Telemetry};
@@ -21,7 +21,7 @@ ends it at once.";
 pub(super) fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
     let effective = arguments.load()?;
     start_log(&effective.config.telemetry);
-    runtime()?.block_on(serve(effective))
+    run_to_end(serve(effective))
 }
 
 /// Serves until a signal says stop.
@@ -46,9 +46,14 @@ pub(super) fn announce(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-pub(super) fn runtime() -> Result<Runtime, Failure> {
+/// Runs on a runtime of its own. What still blocks when it is over (a read of standard input
+/// that nobody answers) is left behind.
+pub(super) fn run_to_end(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let mut builder = Builder::new_multi_thread();
-    builder.enable_all().build().map_err(Failure::internal)
+    let runtime = builder.enable_all().build().map_err(Failure::internal)?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
 /// Log lines go to standard error. A second start in one process keeps the first.

@@ -18,23 +18,31 @@ use crate::service::StartError;
 /// Lines read ahead.
 const AHEAD: usize = 4_096;
 
-/// Opens the recording (an unreadable one is an error of the start) and plays it in the
-/// background. Its times are moved so that it begins now.
+/// Plays the recording in the background, its times moved so that it begins now. A file that
+/// cannot be read is an error of the start; standard input is waited for where nobody waits.
 pub(crate) fn start(
     core: Arc<Core>,
     path: PathBuf,
     speed: f64,
 ) -> Result<JoinHandle<()>, StartError> {
-    let shown = path.display().to_string();
-    let reader = TraceReader::open(&path, &core.codec, true).map_err(|source| {
-        let path = shown.clone();
-        StartError::Feed {
-            path,
-            source: source.into(),
-        }
-    })?;
     let (lines, played) = mpsc::channel(AHEAD);
-    spawn_blocking(move || read(reader, &lines));
+    let shown = path.display().to_string();
+    if path.as_os_str() == "-" {
+        let codec = core.codec.clone();
+        spawn_blocking(move || match TraceReader::open(&path, &codec, true) {
+            Ok(reader) => read(reader, &lines),
+            Err(error) => tracing::error!(%error, "the feed is unreadable"),
+        });
+    } else {
+        let reader = TraceReader::open(&path, &core.codec, true).map_err(|source| {
+            let path = shown.clone();
+            StartError::Feed {
+                path,
+                source: source.into(),
+            }
+        })?;
+        spawn_blocking(move || read(reader, &lines));
+    }
     Ok(tokio::spawn(async move {
         let events = play(&core, played, speed).await;
         tracing::info!(path = %shown, events, "the recording has ended");

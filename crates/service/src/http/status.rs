@@ -28,13 +28,14 @@ pub(super) fn report(app: &App) -> Value {
             "received": received,
             "refused": app.vitals.refused.load(Ordering::Relaxed),
             "dropped": app.vitals.dropped.load(Ordering::Relaxed),
-            "model_age_s": status.model_age.as_secs_f64(),
+            "model_age_seconds": status.model_age.as_secs_f64(),
             "memory_bytes": status.model_bytes,
         },
         "warmer": {
             "operations": status.operations.total(),
             "pairs_warmed": status.pairs_warmed,
-            "success_rate": status.operations.success_rate(),
+            // Before the first operation nothing has failed.
+            "success_rate": status.operations.success_rate().unwrap_or(1.0),
             "queue_depth": status.queue_depth,
         },
         "outcomes": {

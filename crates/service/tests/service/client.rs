@@ -87,6 +87,28 @@ pub(crate) fn connect(addr: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// A look-up of no keys that is being served but lacks its last bytes, [`LAST`]: the server has
+/// asked for the body, so the request is under way for certain.
+pub(crate) fn half_request(addr: &str, header: &str) -> TcpStream {
+    let mut stream = connect(addr).expect("it listens");
+    let head = format!(
+        "POST /v1/lookup HTTP/1.1\r\nhost: {addr}\r\nexpect: 100-continue\r\n{header}content-length: 11\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("taken");
+    let wanted = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut go_on = vec![0; wanted.len()];
+    stream.read_exact(&mut go_on).expect("an interim answer");
+    assert_eq!(
+        String::from_utf8_lossy(&go_on),
+        String::from_utf8_lossy(wanted)
+    );
+    stream.write_all(b"{\"keys\"").expect("taken");
+    stream
+}
+
+/// What a [`half_request`] lacks.
+pub(crate) const LAST: &[u8] = b":[]}";
+
 /// Reads one answer to the end of the connection.
 pub(crate) fn read(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut raw = Vec::new();

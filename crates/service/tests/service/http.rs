@@ -259,10 +259,11 @@ fn the_probes_and_the_page_answer() {
     for (part, field) in [
         ("tracker", "pairs"),
         ("tracker", "updates"),
-        ("tracker", "model_age_s"),
+        ("tracker", "model_age_seconds"),
         ("warmer", "operations"),
         ("warmer", "pairs_warmed"),
         ("warmer", "queue_depth"),
+        ("warmer", "success_rate"),
         ("governor", "budget_used_ratio"),
     ] {
         assert!(

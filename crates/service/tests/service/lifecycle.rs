@@ -6,20 +6,16 @@ use std::net::TcpListener;
 use forewarm_infrastructure::testing::RedisServer;
 use serde_json::json;
 
-use crate::client::{connect, read};
+use crate::client::{LAST, connect, half_request, read};
 use crate::process::{Service, now_ms, run};
 
 #[test]
 fn sigterm_ends_it_with_0_after_requests_under_way_are_answered() {
     let mut service = Service::start(&[]);
-    let mut slow = connect(&service.addr).expect("it listens");
-    let head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n{\"keys\"";
-    slow.write_all(head.as_bytes()).expect("taken");
-    // The head must have arrived: the next request over another connection comes after it.
-    assert_eq!(service.get("/healthz").status, 200);
+    let mut slow = half_request(&service.addr, "");
     service.signal("-TERM");
     service.wait_for("the end of listening", |it| connect(&it.addr).is_err());
-    slow.write_all(b":[]}").expect("taken");
+    slow.write_all(LAST).expect("taken");
     assert_eq!(read(&mut slow).expect("an answer").status, 200);
     assert_eq!(service.ended().code(), Some(0), "{}", service.log());
 }
@@ -30,10 +26,7 @@ fn sigint_ends_it_too_and_a_second_signal_at_once() {
     service.signal("-INT");
     assert_eq!(service.ended().code(), Some(0));
     let mut service = Service::start(&["http.drain_timeout=1m"]);
-    let mut slow = connect(&service.addr).expect("it listens");
-    let head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n{";
-    slow.write_all(head.as_bytes()).expect("taken");
-    assert_eq!(service.get("/healthz").status, 200);
+    let _slow = half_request(&service.addr, "");
     service.signal("-TERM");
     service.wait_for("the first signal to be heard", |it| {
         it.log().contains("stopping")
@@ -45,10 +38,7 @@ fn sigint_ends_it_too_and_a_second_signal_at_once() {
 #[test]
 fn a_request_that_never_ends_is_cut_off_at_the_deadline() {
     let mut service = Service::start(&["http.drain_timeout=200ms"]);
-    let mut slow = connect(&service.addr).expect("it listens");
-    let head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n{";
-    slow.write_all(head.as_bytes()).expect("taken");
-    assert_eq!(service.get("/healthz").status, 200);
+    let _slow = half_request(&service.addr, "");
     assert_eq!(service.terminate(), Some(0), "{}", service.log());
 }
 
@@ -149,4 +139,17 @@ fn a_file_feed_teaches_as_a_stream_would() {
         &format!("l2.embedded.path={}", folder.path().display()),
     ]);
     assert_eq!(output.status.code(), Some(66), "{output:?}");
+}
+
+#[test]
+fn standard_input_that_stays_open_does_not_hold_up_the_end() {
+    let mut service = Service::start(&["feeds=[{kind=\"stdin\",speed=0}]"]);
+    // Lines come in blocks through a pipe: enough to fill one.
+    let lines: String = (0..20_000)
+        .map(|n| format!("{n},a{},read\n", n % 9))
+        .collect();
+    service.feed(&format!("ts_ms,pair,op\n{lines}"));
+    let tracked = "arbitrage_correlation_updates_tracked_total";
+    service.wait_for("some lines", |it| it.metric(tracked, &[]) > 1_000.0);
+    assert_eq!(service.terminate(), Some(0), "{}", service.log());
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use serde_json::json;
 
-use crate::client::{connect, read, request};
+use crate::client::{LAST, connect, half_request, read, request};
 use crate::process::Service;
 
 #[test]
@@ -41,12 +41,7 @@ fn bodies_and_batches_past_the_limit_are_refused_with_the_limit() {
 #[test]
 fn requests_past_the_limit_are_told_to_come_back_and_probes_still_answer() {
     let service = Service::start(&["http.max_concurrent=1"]);
-    let mut slow = connect(&service.addr).expect("it listens");
-    let head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 11\r\n\r\n{\"keys\"";
-    slow.write_all(head.as_bytes()).expect("taken");
-    service.wait_for("the place to be taken", |it| {
-        it.get("/v1/mode").status == 429
-    });
+    let mut slow = half_request(&service.addr, "connection: close\r\n");
     let refused = service.get("/v1/mode");
     assert_eq!(refused.header("retry-after"), Some("1"));
     let detail = refused.problem(429);
@@ -56,7 +51,7 @@ fn requests_past_the_limit_are_told_to_come_back_and_probes_still_answer() {
     );
     assert_eq!(service.get("/healthz").status, 200);
     assert_eq!(service.get("/metrics").status, 200);
-    slow.write_all(b":[]}").expect("taken");
+    slow.write_all(LAST).expect("taken");
     assert_eq!(read(&mut slow).expect("an answer").status, 200);
     service.wait_for("the place to be free", |it| {
         it.get("/v1/mode").status == 200

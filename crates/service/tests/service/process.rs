@@ -1,6 +1,6 @@
 //! The binary as a child process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -58,6 +58,7 @@ impl Service {
             arguments.extend(["--set", setting]);
         }
         let mut child = command(&arguments)
+            .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
@@ -115,6 +116,13 @@ impl Service {
     /// Polls until the condition holds.
     pub(crate) fn wait_for(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
         wait_for(what, self, |it| condition(it));
+    }
+
+    /// Writes to its standard input, which stays open.
+    pub(crate) fn feed(&mut self, text: &str) {
+        let input = self.child.stdin.as_mut().expect("it is piped");
+        input.write_all(text.as_bytes()).expect("taken");
+        input.flush().expect("taken");
     }
 
     pub(crate) fn signal(&self, signal: &str) {
