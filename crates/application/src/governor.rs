@@ -111,6 +111,18 @@ impl Governor {
         self.reads
     }
 
+    /// L2 reads that `off` would have made so far.
+    #[cfg(test)]
+    pub(crate) fn off_reads(&self) -> f64 {
+        self.off_reads
+    }
+
+    /// Look-ups of the judgement under way on which L1 and the ghost disagreed.
+    #[cfg(test)]
+    pub(crate) fn differing(&self) -> u64 {
+        self.differing
+    }
+
     /// Reads left in the budget; `None` = unlimited.
     pub fn left(&self) -> Option<u64> {
         let extra = self.extra?;

@@ -10,4 +10,6 @@ pub mod ledger;
 pub mod metrics;
 pub mod ports;
 pub mod replay;
+#[cfg(test)]
+mod testing;
 pub mod trace;

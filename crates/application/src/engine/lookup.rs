@@ -142,6 +142,13 @@ impl Engine {
             let mut tickets: Vec<(usize, Ticket<'_>)> = Vec::new();
             let mut joined: Vec<(usize, Arc<Flight>)> = Vec::new();
             for at in open.drain(..) {
+                if company == Company::Demand
+                    && let Some(cached) = self.l1.peek(&keys[at], now)
+                {
+                    // Another of those who waited has read it meanwhile.
+                    answers[at] = Some(cached.found(Level::L2, now));
+                    continue;
+                }
                 // A key that is asked for twice joins its own flight.
                 match self.flights.board(&keys[at], company) {
                     Boarding::Fly(ticket) => tickets.push((at, ticket)),

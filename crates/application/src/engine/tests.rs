@@ -1,1 +1,11 @@
+//! The engine over in-memory ports; time is a number that the test advances.
 
+mod demand;
+mod fence;
+mod ghost;
+mod model;
+mod warming;
+mod world;
+
+use super::{Update, Version};
+use world::{World, world};
