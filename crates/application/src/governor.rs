@@ -43,6 +43,23 @@ impl fmt::Display for TurnedDown {
     }
 }
 
+/// What warming may yet make demand read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Risk {
+    /// Keys that L1 would still hold without warming.
+    pub open: usize,
+    /// Entries that L1 can take in without pushing one out.
+    pub room: usize,
+}
+
+impl Risk {
+    /// L1 has room for all.
+    pub const NONE: Self = Self {
+        open: 0,
+        room: usize::MAX,
+    };
+}
+
 /// The books of the budget and the state of the turn-down.
 #[derive(Debug, Clone)]
 pub struct Governor {
@@ -92,9 +109,16 @@ impl Governor {
 
     /// Asks for `wanted` warm reads; the answer is how many may be sent, and they count as
     /// made.
-    pub fn grant(&mut self, wanted: usize) -> usize {
-        let granted = match self.left() {
-            Some(left) => wanted.min(usize::try_from(left).unwrap_or(usize::MAX)),
+    ///
+    /// A warm into a full L1 may push out what demand will have to read again, so what is at
+    /// risk already, and one key more for each warm that finds no room, must fit in the budget.
+    pub fn grant(&mut self, wanted: usize, risk: Risk) -> usize {
+        let granted = match self.left(risk) {
+            Some(left) => {
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                let roomy = left.min(risk.room);
+                wanted.min(roomy + (left - roomy) / 2)
+            }
             None => wanted,
         };
         self.reads += granted as u64;
@@ -123,11 +147,11 @@ impl Governor {
         self.differing
     }
 
-    /// Reads left in the budget; `None` = unlimited.
-    pub fn left(&self) -> Option<u64> {
+    /// Reads left in the budget when those at risk are made; `None` = unlimited.
+    pub fn left(&self, risk: Risk) -> Option<u64> {
         let extra = self.extra?;
         let limit = self.off_reads + (extra * self.off_reads).max(FREE_READS as f64);
-        Some((limit - self.reads as f64).max(0.0) as u64)
+        Some((limit - self.reads as f64 - risk.open as f64).max(0.0) as u64)
     }
 
     /// Share of the extra reads in use, 0 to 1 (more when demand itself went past it).
@@ -194,17 +218,27 @@ mod tests {
     #[test]
     fn a_service_without_demand_may_spend_its_free_reads_and_no_more() {
         let mut governor = Governor::new(Some(0.25));
-        assert_eq!(governor.grant(40), 40);
-        assert_eq!(governor.grant(40), 24);
-        assert_eq!(governor.grant(1), 0);
+        assert_eq!(governor.grant(40, Risk::NONE), 40);
+        assert_eq!(governor.grant(40, Risk::NONE), 24);
+        assert_eq!(governor.grant(1, Risk::NONE), 0);
     }
 
     #[test]
     fn a_budget_of_zero_still_lets_a_warm_stand_in_for_a_miss() {
         let mut governor = Governor::new(Some(0.0));
-        governor.grant(1_000);
+        governor.grant(1_000, Risk::NONE);
         governor.off_would_read(10.0);
-        assert_eq!(governor.grant(100), 10);
+        assert_eq!(governor.grant(100, Risk::NONE), 10);
+    }
+
+    #[test]
+    fn what_is_at_risk_is_kept_in_reserve() {
+        let grant = |open, room| Governor::new(Some(0.25)).grant(100, Risk { open, room });
+        assert_eq!(grant(0, 1_000), 64);
+        assert_eq!(grant(0, 0), 32, "each may cost a read more");
+        assert_eq!(grant(0, 10), 37);
+        assert_eq!(grant(60, 1_000), 4);
+        assert_eq!(grant(100, 0), 0);
     }
 
     #[test]
@@ -252,7 +286,7 @@ mod tests {
                     0 => { governor.off_would_read(n as f64); off += n; }
                     // Demand itself misses no more than off here: warming only removes misses.
                     1 => { let n = n.min(off.saturating_sub(reads)); governor.demand_reads(n); reads += n; }
-                    _ => reads += governor.grant(n as usize) as u64,
+                    _ => reads += governor.grant(n as usize, Risk::NONE) as u64,
                 }
                 let limit = off as f64 + (extra * off as f64).max(64.0);
                 prop_assert!(reads as f64 <= limit, "{reads} reads, limit {limit}");

@@ -135,9 +135,9 @@ impl Ledger {
         self.live.contains_key(key)
     }
 
-    /// Whether any victim is being watched for; lets the miss path skip the ledger.
-    pub fn is_watching(&self) -> bool {
-        !self.watches.is_empty()
+    /// Victims watched for.
+    pub fn watching(&self) -> usize {
+        self.watches.len()
     }
 
     /// A warm was placed in L1 at look-up number `lookup`, evicting `victims`; their return
@@ -351,7 +351,7 @@ mod tests {
             ..victim(3)
         };
         ledger.landed(&key(1), &[stale, unread], 0, 100);
-        assert!(!ledger.is_watching());
+        assert!(ledger.watching() == 0);
         assert_eq!(ledger.lost(&key(1)).unwrap().1, Outcome::Wasted);
     }
 
@@ -383,7 +383,7 @@ mod tests {
                 prop_assert!(balanced(&ledger), "{:?}", ledger.totals);
             }
             ledger.advance(u64::MAX, |(_, outcome)| counted.count(outcome));
-            prop_assert!(ledger.pending.is_empty() && !ledger.is_watching());
+            prop_assert!(ledger.pending.is_empty() && ledger.watching() == 0);
             counted.warmed = ledger.totals.warmed;
             prop_assert_eq!(counted, ledger.totals);
         }

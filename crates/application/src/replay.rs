@@ -4,6 +4,7 @@
 //! capacity, so the same input gives the same figures. The run without warming comes first;
 //! its reads are the ghost that the budget of all others is measured against.
 
+mod exposure;
 mod future;
 mod markov;
 mod report;

@@ -124,7 +124,7 @@ impl Engine {
             queue_depth,
             demand: (demand.hits, demand.misses),
             budget_used_ratio: governor.used_ratio(),
-            budget_left: governor.left(),
+            budget_left: governor.left(self.risk(0)),
             turned_down: governor.turned_down(),
             breaker: self.breaker.lock().state(now),
             l1: self.l1.usage(),

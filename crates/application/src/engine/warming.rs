@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::{Engine, Level};
 use crate::flights::{Arrival, Ticket};
+use crate::governor::Risk;
 use crate::learner::{Learner, Request};
 use crate::metrics::{DropReason, EvictionReason, StrategyLabel};
 use crate::ports::{Cached, Placement, SharedCacheError, Stored};
@@ -157,13 +158,29 @@ impl Engine {
             tickets.clear();
             return tickets;
         }
-        let granted = self.governor.lock().grant(tickets.len());
+        let risk = self.risk(tickets.len());
+        let granted = self.governor.lock().grant(tickets.len(), risk);
         for _ in granted..tickets.len() {
             self.metrics
                 .dropped(wish.source.chain(), DropReason::OverBudget);
         }
         tickets.truncate(granted);
         tickets
+    }
+
+    /// What warming may yet make demand read: the victims of warms that have not come back.
+    /// `asking` of the keys on their way are those that it is asked for.
+    pub(super) fn risk(&self, asking: usize) -> Risk {
+        let usage = self.l1.usage();
+        let mean = (usage.weight / (usage.entries as u64).max(1)).max(1);
+        let free = usage.capacity.saturating_sub(usage.weight) / mean;
+        let on_the_way = self.flights.len().saturating_sub(asking);
+        let open = self.ledger.lock().watching();
+        Risk {
+            open,
+            // What comes back needs its room.
+            room: (free as usize).saturating_sub(on_the_way + open),
+        }
     }
 
     /// Shadow: accounts for what would have been done.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use forewarm_domain::{Event, Key, Op, Timestamp, WindowStatistics};
 
+use super::exposure::Exposure;
 use super::future::Future;
 use super::markov::Markov;
 use super::report::{RunReport, ratio};
 use super::timeline::Timeline;
 use super::{Contender, ReplayConfig};
-use crate::governor::Governor;
+use crate::governor::{Governor, Risk};
 use crate::learner::{Learner, Offer, Request};
 use crate::ledger::{Ledger, Outcomes};
 use crate::ports::{Cached, LocalCache, LocalLookup, Placed, Placement};
@@ -28,6 +29,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 pub(super) struct OffSeries {
     /// Bit 0: the read hit L1; bit 1: it read L2.
     lines: Vec<u8>,
+    /// Line, key, and whether L1 has held a fresh copy of it since: 12 bytes a change.
+    pub(super) changes: Vec<(u32, u32, bool)>,
 }
 
 impl OffSeries {
@@ -110,6 +113,7 @@ pub(super) struct Run<'a> {
     /// Scratch: keys to fetch.
     wanted: Vec<u32>,
     over_budget: u64,
+    exposure: Exposure,
     reported: WindowStatistics,
     next_report: Timestamp,
 }
@@ -158,6 +162,7 @@ impl<'a> Run<'a> {
             unread: VecDeque::new(),
             wanted: Vec::new(),
             over_budget: 0,
+            exposure: Exposure::new(timeline.keys.len()),
             reported: WindowStatistics::default(),
             next_report: Timestamp::ZERO,
         }
@@ -165,14 +170,67 @@ impl<'a> Run<'a> {
 
     pub(super) fn play(&mut self, at: usize, event: &TraceEvent) {
         let line = self.timeline.lines[at];
+        self.exposure.line = at as u32;
         self.land_until(line.now);
+        self.exposure.follow(self.off);
         if event.op == Op::Update {
             self.update(line.key, event, line.now);
         } else {
             self.read(at, line.key, line.now);
         }
         self.think(at, event, line.now);
+        self.retreat(line.now);
         self.report_window(line.now);
+    }
+
+    /// Takes note of whether L1 holds a fresh copy of the key, or one is on its way.
+    fn note(&mut self, key: u32, now: Timestamp) {
+        let name = &self.timeline.keys[key as usize];
+        let held = self.l1.peek(name, now).is_some();
+        if matches!(self.mind, Mind::Nothing) {
+            self.exposure.log(key, held, &mut self.series);
+        } else {
+            self.exposure
+                .note(key, held || self.flight_of[key as usize] != 0);
+        }
+    }
+
+    /// What demand may yet read that it would not have read without warming.
+    fn risk(&self) -> Risk {
+        let usage = self.l1.usage();
+        let free = usage.capacity.saturating_sub(usage.weight) as usize;
+        let open = self.exposure.lacking + self.flights.len();
+        Risk {
+            open,
+            // What comes back needs its room.
+            room: free.saturating_sub(open),
+        }
+    }
+
+    /// When what is at risk has used up the budget, the unread warms give up their room: what is
+    /// read again then pushes nothing else out.
+    fn retreat(&mut self, now: Timestamp) {
+        let spent = |governor: &Governor, risk| governor.left(risk) == Some(0);
+        if self.ledger.unread() == 0 || !spent(&self.governor, self.risk()) {
+            return;
+        }
+        while let Some(key) = self.unread.pop_front() {
+            self.drop_unread(key, now);
+        }
+    }
+
+    /// Takes the key out of L1 if it is an unread warm.
+    fn drop_unread(&mut self, key: u32, now: Timestamp) {
+        let name = &self.timeline.keys[key as usize];
+        if self.ledger.is_unread(name) && self.l1.remove(name) {
+            self.end(name, false);
+            self.note(key, now);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn l2_reads(&self) -> u64 {
+        self.governor.reads()
     }
 
     pub(super) fn finish(mut self) -> (Tally, OffSeries) {
@@ -189,16 +247,19 @@ impl<'a> Run<'a> {
             self.flight_of[key as usize] = 0;
             self.flight_mut(number).discarded = true;
         }
+        let timeline = self.timeline;
+        let name = &timeline.keys[key as usize];
         match &event.value {
             Some(value) => {
                 let cached = self.cached(value.clone(), event.version, now);
                 let placed = self.l1.place(name, cached, Placement::Refresh);
-                self.account(key, &placed);
+                self.account(key, &placed, now);
             }
             None => {
                 if self.l1.mark_stale(name, event.version) {
                     self.end(name, false);
                 }
+                self.note(key, now);
                 if held {
                     self.wanted.clear();
                     self.wanted.push(key);
@@ -327,7 +388,7 @@ impl<'a> Run<'a> {
                     .peek(&self.timeline.keys[key as usize], now)
                     .is_none()
         });
-        let granted = self.governor.grant(wanted.len());
+        let granted = self.governor.grant(wanted.len(), self.risk());
         self.over_budget += (wanted.len() - granted) as u64;
         for &key in &wanted[..granted] {
             if let (Mind::Strategy(learner), Some(request)) = (&mut self.mind, asking)
@@ -356,6 +417,7 @@ impl<'a> Run<'a> {
         self.flights.push_back(flight);
         self.departed += 1;
         self.flight_of[key as usize] = self.departed;
+        self.note(key, now);
     }
 
     fn flight_mut(&mut self, number: u64) -> &mut Flight {
@@ -387,7 +449,7 @@ impl<'a> Run<'a> {
             Placement::Demand
         };
         let placed = self.l1.place(name, cached, placement);
-        self.account(flight.key, &placed);
+        self.account(flight.key, &placed, now);
         if !placed.placed {
             return;
         }
@@ -396,7 +458,10 @@ impl<'a> Run<'a> {
             self.ledger
                 .landed(name, &placed.evicted, self.tally.reads, horizon);
             self.unread.push_back(flight.key);
-            self.keep_share();
+            // To refresh is to keep what L1 held anyway.
+            if !matches!(self.mind, Mind::Refresh) {
+                self.keep_share(now);
+            }
         } else if flight.warm {
             self.ledger.late(name);
         }
@@ -418,27 +483,30 @@ impl<'a> Run<'a> {
     }
 
     /// Ends what a placement ended.
-    fn account(&mut self, key: u32, placed: &Placed) {
+    fn account(&mut self, key: u32, placed: &Placed, now: Timestamp) {
         if placed.overwrote_unread {
             self.end(&self.timeline.keys[key as usize], false);
         }
-        for left in placed.evicted.iter().filter(|left| left.unread) {
-            self.end(&left.key, false);
+        for left in &placed.evicted {
+            if left.unread {
+                self.end(&left.key, false);
+            }
+            if let Some(key) = self.timeline.number(&left.key) {
+                self.note(key, now);
+            }
         }
+        self.note(key, now);
     }
 
     /// Unread warms fill at most their share of L1: the oldest goes.
-    fn keep_share(&mut self) {
+    fn keep_share(&mut self, now: Timestamp) {
         let share = (self.l1_entries as f64 * self.config.l1_share) as usize;
         let most = share.max(2 * self.config.max_pairs_per_warm);
         while self.ledger.unread() > most {
             let Some(key) = self.unread.pop_front() else {
                 return;
             };
-            let name = &self.timeline.keys[key as usize];
-            if self.ledger.is_unread(name) && self.l1.remove(name) {
-                self.end(name, false);
-            }
+            self.drop_unread(key, now);
         }
         if self.unread.len() > 4 * most + 64 {
             let ledger = &self.ledger;

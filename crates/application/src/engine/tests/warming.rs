@@ -9,6 +9,7 @@ use mockall::mock;
 use super::super::*;
 use super::world::{engine_over, update};
 use super::{World, world};
+use crate::governor::Risk;
 use crate::metrics::Metric;
 use crate::ports::Stored;
 use crate::testing::{Call, Fault, at, key, on_chain, stored};
@@ -159,7 +160,7 @@ async fn the_budget_cuts_a_warm_short_and_says_so() {
         let targets: Vec<Key> = (0..10).map(|t| key(100 + 10 * n + t)).collect();
         world.teach(&key(n), &targets);
     }
-    assert_eq!(world.engine.governor.lock().grant(40), 40);
+    assert_eq!(world.engine.governor.lock().grant(40, Risk::NONE), 40);
     (0..3).for_each(|n| world.trigger(&key(n)));
     assert_eq!(world.warm().await.keys, 24, "64 are free");
     assert_eq!(world.counted(Metric::WarmingDropped, "over_budget"), 6);
