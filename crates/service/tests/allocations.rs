@@ -1,0 +1,214 @@
+//! What the hot path allocates: nothing, once L1, the model and the queues have grown.
+//!
+//! The keys and values are made beforehand: whoever builds a key for a call pays for that (its
+//! bytes, and the reference count that `Bytes` allots at the first clone of a `Vec`'s bytes).
+#![allow(
+    unsafe_code,
+    reason = "a counting allocator has to implement GlobalAlloc"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use forewarm_application::engine::{Engine, EngineConfig, Ghost, Observed, Parts, Update};
+use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_domain::{ChainId, Key, Timestamp, Version};
+use forewarm_infrastructure::l1::{Capacity, QuickCache};
+use forewarm_strategies::{StrategyKind, build_default};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no counter any more, and nobody asks.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(call: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    call();
+    ALLOCATIONS.get() - before
+}
+
+/// An L2 that nobody asks.
+struct Nobody;
+
+#[async_trait]
+impl SharedCache for Nobody {
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+        Ok(vec![None; keys.len()])
+    }
+    async fn put(&self, _: &Key, _: &Stored) -> Result<(), SharedCacheError> {
+        Ok(())
+    }
+    async fn remove(&self, _: &Key) -> Result<bool, SharedCacheError> {
+        Ok(false)
+    }
+    async fn ping(&self) -> Result<(), SharedCacheError> {
+        Ok(())
+    }
+    fn backend(&self) -> &'static str {
+        "nobody"
+    }
+}
+
+const ENTRIES: u64 = 256;
+const ROUNDS: u64 = 2_000;
+
+struct Hot {
+    engine: Engine,
+    keys: Vec<Key>,
+    value: Bytes,
+    now: Timestamp,
+    version: u64,
+}
+
+impl Hot {
+    /// An engine whose L1 of [`ENTRIES`] holds the first keys of `keys` and is full.
+    fn new(keys: u32) -> Self {
+        let l1 = || Box::new(QuickCache::new(Capacity::Entries(ENTRIES), 7));
+        let parts = Parts {
+            l1: l1(),
+            l2: Arc::new(Nobody),
+            ghost: Ghost::new(l1(), 1),
+            strategy: build_default(StrategyKind::Adaptive),
+            metrics: Arc::default(),
+            key_of: Box::new(|bytes, database| Key::new(bytes, database, ChainId::DEFAULT)),
+            wake_learner: Box::new(|| {}),
+            wake_warmer: Box::new(|| {}),
+        };
+        let keys = (0..keys).map(|n| {
+            let key = Key::new(format!("price:ethereum:0x{n:040x}"), 0, ChainId::DEFAULT);
+            // Shared from now on: cloning counts.
+            drop(key.clone());
+            key
+        });
+        let mut hot = Self {
+            engine: Engine::new(EngineConfig::default(), parts),
+            keys: keys.collect(),
+            value: Bytes::from_static(b"{\"reserve0\":1,\"reserve1\":2}"),
+            now: Timestamp::from_millis(1_735_689_600_000),
+            version: 0,
+        };
+        for round in 0..20_000 {
+            hot.update(round, true);
+            hot.update(round * 7 + 1, false);
+            hot.get(round * 3);
+            hot.learn();
+        }
+        hot
+    }
+
+    fn key(&self, n: u64) -> &Key {
+        &self.keys[n as usize % self.keys.len()]
+    }
+
+    fn update(&mut self, n: u64, value: bool) {
+        self.now = self.now + Duration::from_millis(3);
+        self.version += 1;
+        let update = Update {
+            at: self.now,
+            version: Some(Version(self.version)),
+            value: value.then(|| self.value.clone()),
+            ttl: None,
+        };
+        let observed = self.engine.observe_update(self.key(n), update, self.now);
+        assert_eq!(observed, Ok(Observed::Queued));
+    }
+
+    fn get(&self, n: u64) -> bool {
+        self.engine.get_local(self.key(n), self.now).is_some()
+    }
+
+    fn learn(&self) {
+        while self.engine.learn(self.now) > 0 {}
+    }
+}
+
+#[test]
+fn an_update_of_a_resident_key_allocates_nothing() {
+    let mut hot = Hot::new(64);
+    for value in [true, false] {
+        for n in 0..ROUNDS {
+            let spent = allocations(|| hot.update(n, value));
+            assert_eq!(spent, 0, "with value: {value}, call {n}");
+            hot.learn();
+        }
+    }
+}
+
+#[test]
+fn an_update_that_brings_a_new_key_and_evicts_another_allocates_nothing() {
+    let mut hot = Hot::new(2_000);
+    let mut play = |rounds: std::ops::Range<u64>| -> usize {
+        let each = rounds.map(|n| {
+            let spent = allocations(|| hot.update(n * 13, true));
+            hot.learn();
+            spent
+        });
+        each.sum()
+    };
+    // L1's index makes room for the keys it only remembers once, some thousands of evictions in.
+    let growing = play(0..10 * ROUNDS);
+    assert!(growing <= 4, "{growing} allocations while L1's index grows");
+    assert_eq!(play(10 * ROUNDS..20 * ROUNDS), 0);
+}
+
+#[test]
+fn a_look_up_allocates_nothing_whether_it_hits_or_misses() {
+    let mut hot = Hot::new(2_000);
+    let (mut hits, mut spent) = (0, 0);
+    for n in 0..ROUNDS {
+        if n % 4 == 0 {
+            hot.update(n, true);
+        }
+        spent += allocations(|| hits += u64::from(hot.get(n - n % 4)));
+        hot.get(n * 31);
+        hot.learn();
+    }
+    assert!(hits > ROUNDS * 9 / 10, "{hits} hits");
+    assert_eq!(spent, 0, "in {ROUNDS} calls");
+    let misses = allocations(|| {
+        for n in 0..ROUNDS {
+            hot.get(n * 31);
+        }
+    });
+    assert_eq!(misses, 0);
+}
+
+#[test]
+fn learning_allocates_nothing_in_the_steady_state() {
+    let mut hot = Hot::new(64);
+    let mut spent = 0;
+    for n in 0..ROUNDS {
+        hot.update(n, n % 2 == 0);
+        hot.get(n * 3);
+        spent += allocations(|| hot.learn());
+    }
+    assert_eq!(spent, 0, "in {ROUNDS} calls");
+}
