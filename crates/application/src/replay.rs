@@ -172,8 +172,8 @@ pub fn replay(
         let l1 = (stage.caches)(contender.policy(), entries);
         let start = (stage.stopwatch)();
         let mut run = Run::new(&timeline, contender, config, l1, entries, &off);
-        for at in 0..events.len() {
-            run.play(at, &events[at]);
+        for (at, event) in events.iter().enumerate() {
+            run.play(at, event);
             if at % 4_096 == 0 {
                 (stage.progress)(name, at);
             }

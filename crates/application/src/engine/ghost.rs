@@ -104,6 +104,6 @@ impl Ghost {
     }
 
     fn samples(&self, key: &Key) -> bool {
-        self.one_in == 1 || self.hasher.hash_one(key) % self.one_in == 0
+        self.one_in == 1 || self.hasher.hash_one(key).is_multiple_of(self.one_in)
     }
 }
