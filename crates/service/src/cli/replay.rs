@@ -3,6 +3,7 @@
 mod progress;
 mod report;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use forewarm_application::replay::{
     Contender, L1Size, Policy, ReplayConfig, Report, Stage, replay,
 };
 use forewarm_application::trace::TraceEvent;
+use forewarm_domain::Key;
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::l1::{Capacity, LruCache, QuickCache};
 use forewarm_infrastructure::trace::{TraceError, TraceReader};
@@ -28,6 +30,9 @@ pub(super) const EXAMPLES: &str = "\
 A trace is CSV with a header (or NDJSON), plain, .gz or .zst: ts_ms, pair (or key), and
 optionally chain, op (update | read), version, value, size. Without op each line is a read that
 also trains the model.
+
+The model has room for every key of the recording (at most 1,000,000), as L1 is sized by them;
+--set tracking.max_pairs=N gives it the room that it will have in service (10,000 by default).
 
 Examples:
   forewarm replay trades.csv.gz
@@ -106,6 +111,10 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
             );
         }
         let contenders = contenders(&strategies, &effective)?;
+        let mut config = config.clone();
+        if !effective.is_set("tracking.max_pairs") {
+            config.model.max_pairs = model_room(&events, config.model.max_pairs);
+        }
         let answer = play(&events, contenders, &config);
         let named = (arguments.traces.len() > 1).then_some(path.as_path());
         let text = match arguments.format {
@@ -155,6 +164,13 @@ fn replay_config(arguments: &ReplayArguments, effective: &Effective) -> ReplayCo
             .filter(|_| effective.is_set("l1.default_ttl")),
         l2_latency: arguments.l2_latency,
     }
+}
+
+/// A model that need not forget: as L1 is sized by the recording's keys, so is the model,
+/// unless the setting says otherwise.
+fn model_room(events: &[TraceEvent], least: usize) -> usize {
+    let keys: HashSet<&Key> = events.iter().map(|event| &event.key).collect();
+    keys.len().clamp(least, least.max(1_000_000))
 }
 
 fn contenders(strategies: &[Strategy], effective: &Effective) -> Result<Vec<Contender>, Failure> {

@@ -10,4 +10,5 @@ mod http;
 mod lifecycle;
 mod limits;
 mod process;
+mod recordings;
 mod replay;
