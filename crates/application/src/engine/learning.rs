@@ -122,7 +122,7 @@ impl Engine {
         learner.strategy_mut().observe(&statistics);
         let model = learner.model();
         self.metrics
-            .set_model(now.since(model.last_closed()), model.memory_bytes());
+            .set_model(model.age(now), model.memory_bytes());
         self.metrics.set_queue_depth(learner.queued());
         let mut pairs = [0_usize; forewarm_domain::Chains::LIMIT];
         for (_, key) in model.pairs() {

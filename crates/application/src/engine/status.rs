@@ -101,7 +101,7 @@ impl Engine {
         let learner = self.learner.lock();
         let (strategy, parameters) = (learner.strategy().name(), learner.strategy().parameters());
         let (pairs, queue_depth) = (learner.model().len(), learner.queued());
-        let model_age = now.since(learner.model().last_closed());
+        let model_age = learner.model().age(now);
         let model_bytes = learner.model().memory_bytes();
         drop(learner);
         let (outcomes, still_live) = {

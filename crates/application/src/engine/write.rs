@@ -54,7 +54,14 @@ impl Engine {
     /// under way at once, or an update of the stream in between, nobody knows which of them L2
     /// took last, and the next read asks L2. The same after an error and when the caller goes
     /// away: whether L2 took the write is then unknown.
+    ///
+    /// A value older than the one that L1 holds is not written: the newer stays, as in a store that
+    /// knows versions. Redis knows none, so there the guarantee reaches as far as L1 remembers.
     pub async fn put(&self, key: &Key, stored: Stored, now: Timestamp) -> Result<(), LookupError> {
+        let held = self.l1.peek(key, now).and_then(|held| held.version);
+        if stored.version.is_some() && stored.version < held {
+            return Ok(());
+        }
         let mut writing = Writing {
             engine: self,
             key,

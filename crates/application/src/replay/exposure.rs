@@ -39,6 +39,11 @@ impl Exposure {
         self.change(key, |exposure| exposure.own[key as usize] = held);
     }
 
+    /// Whether `off` holds the key.
+    pub(super) fn off_holds(&self, key: u32) -> bool {
+        self.off[key as usize]
+    }
+
     /// What `off` held after the line being played.
     pub(super) fn follow(&mut self, series: &OffSeries) {
         while let Some(&(line, key, held)) = series.changes.get(self.followed)

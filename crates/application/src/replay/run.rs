@@ -29,7 +29,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 pub(super) struct OffSeries {
     /// Bit 0: the read hit L1; bit 1: it read L2.
     lines: Vec<u8>,
-    /// Line, key, and whether L1 has held a fresh copy of it since: 12 bytes a change.
+    /// Line, key, and whether it has been fresh in L1, or on its way there, since: 12 bytes a change.
     pub(super) changes: Vec<(u32, u32, bool)>,
 }
 
@@ -186,12 +186,12 @@ impl<'a> Run<'a> {
     /// Takes note of whether L1 holds a fresh copy of the key, or one is on its way.
     fn note(&mut self, key: u32, now: Timestamp) {
         let name = &self.timeline.keys[key as usize];
-        let held = self.l1.peek(name, now).is_some();
+        // A read of a key on its way joins, so it costs no more than one of a key that is here.
+        let held = self.l1.peek(name, now).is_some() || self.flight_of[key as usize] != 0;
         if matches!(self.mind, Mind::Nothing) {
             self.exposure.log(key, held, &mut self.series);
         } else {
-            self.exposure
-                .note(key, held || self.flight_of[key as usize] != 0);
+            self.exposure.note(key, held);
         }
     }
 
@@ -207,15 +207,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// When what is at risk has used up the budget, the unread warms give up their room: what is
-    /// read again then pushes nothing else out.
+    /// When what is at risk has used up the budget, the unread warms that L1 would not hold anyway
+    /// give up their room: what is read again then pushes nothing else out.
     fn retreat(&mut self, now: Timestamp) {
         let spent = |governor: &Governor, risk| governor.left(risk) == Some(0);
         if self.ledger.unread() == 0 || !spent(&self.governor, self.risk()) {
             return;
         }
-        while let Some(key) = self.unread.pop_front() {
-            self.drop_unread(key, now);
+        for _ in 0..self.unread.len() {
+            let Some(key) = self.unread.pop_front() else {
+                return;
+            };
+            if self.exposure.off_holds(key) {
+                self.unread.push_back(key);
+            } else {
+                self.drop_unread(key, now);
+            }
         }
     }
 

@@ -237,3 +237,18 @@ async fn a_peek_leaves_no_trace() {
     world.get(&key(2)).await;
     assert_eq!(world.outcomes().useful, 1, "the first read is yet to come");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_older_value_is_not_written_over_one_that_l1_knows_to_be_newer() {
+    let world = world(10, |_| {});
+    let one = key(1);
+    let put = |text, version| {
+        let value = crate::testing::stored(text, Some(version));
+        world.engine.put(&one, value, world.now())
+    };
+    put("five", 5).await.unwrap();
+    put("four", 4).await.unwrap();
+    assert_eq!(world.l2.text(&one).as_deref(), Some("five"));
+    put("six", 6).await.unwrap();
+    assert_eq!(world.l2.text(&one).as_deref(), Some("six"));
+}

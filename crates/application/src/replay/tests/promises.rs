@@ -121,7 +121,7 @@ fn check_budget(events: &[TraceEvent], contender: Contender, config: &ReplayConf
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     /// At any time, whatever the profile, the size of L1, the latency and the budget.
     #[test]
