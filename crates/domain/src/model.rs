@@ -114,6 +114,8 @@ pub struct Model {
     /// Scratch of [`Row::count`].
     excess: Vec<i32>,
     last_closed: Timestamp,
+    /// When the stream began.
+    began: Option<Timestamp>,
     row_bytes: usize,
     late: u64,
 }
@@ -136,6 +138,7 @@ impl Model {
             random: 0x9e37_79b9_7f4a_7c15,
             excess: Vec::with_capacity(config.max_partners),
             last_closed: Timestamp::ZERO,
+            began: None,
             row_bytes: 0,
             late: 0,
         }
@@ -155,6 +158,7 @@ impl Model {
             self.late += 1;
         }
         self.set_clock(at);
+        self.began.get_or_insert(self.clock);
         for _ in 0..CLOSED_PER_EVENT {
             if !self.close_one() {
                 break;
@@ -258,9 +262,13 @@ impl Model {
         self.pairs.iter()
     }
 
-    /// When a window was last counted: the freshness of what the model says.
-    pub fn last_closed(&self) -> Timestamp {
-        self.last_closed
+    /// How long ago a window was last counted (or, before the first, when the stream began): the
+    /// freshness of what the model says. Zero before the first event.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        match self.began {
+            Some(began) => now.since(self.last_closed.max(began)),
+            None => Duration::ZERO,
+        }
     }
 
     /// Events that came more than a window late.

@@ -245,6 +245,21 @@ fn what_is_no_longer_seen_fades_with_the_half_life() {
 }
 
 #[test]
+fn the_models_age_counts_from_its_last_window_and_not_from_the_epoch() {
+    let mut model = Model::new(ModelConfig::default());
+    assert_eq!(
+        model.age(ms(1_000_000)),
+        Duration::ZERO,
+        "nothing has been seen"
+    );
+    observe(&mut model, 1, Op::Update, 1_000_000);
+    assert_eq!(model.age(ms(1_000_500)), Duration::from_millis(500));
+    observe(&mut model, 2, Op::Read, 1_000_003);
+    model.advance(ms(1_002_000), 100);
+    assert_eq!(model.age(ms(1_009_000)), Duration::from_secs(7));
+}
+
+#[test]
 fn an_evicted_pair_leaves_no_trace_in_any_row() {
     let config = ModelConfig {
         max_pairs: 8,

@@ -221,7 +221,14 @@ impl LocalCache for QuickCache {
 
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
         let _writing = self.lock(key);
-        let held = self.cache.peek(key);
+        let mut held = self.cache.peek(key);
+        if let Some(held) = held
+            .as_mut()
+            .filter(|held| held.expires_at <= cached.loaded_at)
+        {
+            // What has expired is no value any more, only the least acceptable version.
+            held.value = None;
+        }
         let allowed = match (&held, placement) {
             (None, Placement::Refresh) => false,
             (None, _) => true,

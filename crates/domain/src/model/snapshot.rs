@@ -141,6 +141,7 @@ pub fn load(
     let rows = model.states.iter().flat_map(|state| &state.rows);
     model.row_bytes = rows.map(super::Row::memory_bytes).sum();
     model.last_closed = now;
+    model.began.get_or_insert(now);
     Ok(saved.pairs.len())
 }
 

@@ -117,6 +117,27 @@ fn an_expired_copy_is_dropped_at_its_moment_and_says_whether_it_was_unread() {
 }
 
 #[test]
+fn a_warm_takes_the_place_of_an_expired_copy_but_not_with_an_older_version() {
+    let l1 = cache(10);
+    let old = Cached {
+        expires_at: at(100),
+        ..cached("old", Some(5))
+    };
+    l1.place(&key(1), old, Placement::Warm);
+    let fetched = |text, version| Cached {
+        loaded_at: at(100),
+        ..cached(text, Some(version))
+    };
+    assert!(
+        !l1.place(&key(1), fetched("older", 4), Placement::Warm)
+            .placed
+    );
+    let placed = l1.place(&key(1), fetched("same", 5), Placement::Warm);
+    assert!(placed.placed && placed.overwrote_unread);
+    assert!(l1.peek(&key(1), at(200)).is_some());
+}
+
+#[test]
 fn losing_an_unread_copy_is_reported_by_whatever_ends_it() {
     let l1 = cache(10);
     let warm = |n| l1.place(&key(n), cached("w", None), Placement::Warm);
