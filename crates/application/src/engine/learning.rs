@@ -121,8 +121,7 @@ impl Engine {
         learner.model_mut().advance(now, CLOSED_PER_TICK);
         learner.strategy_mut().observe(&statistics);
         let model = learner.model();
-        self.metrics
-            .set_model(model.age(now), model.memory_bytes());
+        self.metrics.set_model(model.age(now), model.memory_bytes());
         self.metrics.set_queue_depth(learner.queued());
         let mut pairs = [0_usize; forewarm_domain::Chains::LIMIT];
         for (_, key) in model.pairs() {

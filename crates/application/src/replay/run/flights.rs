@@ -1,0 +1,134 @@
+//! What is on its way from L2, in virtual time, and what becomes of it in L1.
+
+use bytes::Bytes;
+use forewarm_domain::{Key, Timestamp};
+
+use super::{Mind, Run};
+use crate::ports::{Placed, Placement};
+
+/// A key on its way from L2.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flight {
+    pub(super) key: u32,
+    pub(super) lands_at: Timestamp,
+    pub(super) warm: bool,
+    pub(super) awaited: bool,
+    pub(super) discarded: bool,
+}
+
+impl Run<'_> {
+    pub(super) fn depart(&mut self, key: u32, warm: bool, now: Timestamp) {
+        let lands_at = now + self.config.l2_latency;
+        let flight = Flight {
+            key,
+            lands_at,
+            warm,
+            awaited: !warm,
+            discarded: false,
+        };
+        if self.config.l2_latency.is_zero() {
+            self.land(flight, now);
+            return;
+        }
+        self.flights.push_back(flight);
+        self.departed += 1;
+        self.flight_of[key as usize] = self.departed;
+        self.note(key, now);
+    }
+
+    pub(super) fn flight_mut(&mut self, number: u64) -> &mut Flight {
+        let landed = self.departed - self.flights.len() as u64;
+        &mut self.flights[(number - landed) as usize]
+    }
+
+    pub(super) fn land_until(&mut self, now: Timestamp) {
+        while self
+            .flights
+            .front()
+            .is_some_and(|flight| flight.lands_at <= now)
+        {
+            let flight = self.flights.pop_front().expect("there is a front");
+            if !flight.discarded {
+                self.flight_of[flight.key as usize] = 0;
+                self.land(flight, flight.lands_at);
+            }
+        }
+    }
+
+    pub(super) fn land(&mut self, flight: Flight, now: Timestamp) {
+        let name = &self.timeline.keys[flight.key as usize];
+        let cached = self.cached(Bytes::new(), None, now);
+        let unread = flight.warm && !flight.awaited;
+        let placement = if unread {
+            Placement::Warm
+        } else {
+            Placement::Demand
+        };
+        let placed = self.l1.place(name, cached, placement);
+        self.account(flight.key, &placed, now);
+        if !placed.placed {
+            return;
+        }
+        if unread {
+            let horizon = self.l1_entries as u64;
+            self.ledger
+                .landed(name, &placed.evicted, self.tally.reads, horizon);
+            self.unread.push_back(flight.key);
+            // To refresh is to keep what L1 held anyway.
+            if !matches!(self.mind, Mind::Refresh) {
+                self.keep_share(now);
+            }
+        } else if flight.warm {
+            self.ledger.late(name);
+        }
+    }
+
+    /// A warm was read, or left L1 unread: into the books and back to who chose it.
+    pub(super) fn end(&mut self, key: &Key, useful: bool) {
+        if !self.ledger.is_unread(key) {
+            return;
+        }
+        if useful {
+            self.ledger.read(key);
+        } else {
+            self.ledger.lost(key);
+        }
+        if let Mind::Strategy(learner) = &mut self.mind {
+            learner.feed_back(key, useful);
+        }
+    }
+
+    /// Ends what a placement ended.
+    pub(super) fn account(&mut self, key: u32, placed: &Placed, now: Timestamp) {
+        if placed.overwrote_unread {
+            self.end(&self.timeline.keys[key as usize], false);
+        }
+        for left in &placed.evicted {
+            if left.unread {
+                self.end(&left.key, false);
+            }
+            if let Some(key) = self.timeline.number(&left.key) {
+                self.note(key, now);
+            }
+        }
+        self.note(key, now);
+    }
+
+    /// Unread warms fill at most their share of L1: the oldest goes.
+    pub(super) fn keep_share(&mut self, now: Timestamp) {
+        let share = (self.l1_entries as f64 * self.config.l1_share) as usize;
+        let most = share.max(2 * self.config.max_pairs_per_warm);
+        while self.ledger.unread() > most {
+            let Some(key) = self.unread.pop_front() else {
+                return;
+            };
+            self.drop_unread(key, now);
+        }
+        if self.unread.len() > 4 * most + 64 {
+            let ledger = &self.ledger;
+            let keys = &self.timeline.keys;
+            self.unread
+                .retain(|&key| ledger.is_unread(&keys[key as usize]));
+        }
+    }
+}
