@@ -24,6 +24,7 @@ pub use template::TemplateError;
 pub struct KeyCodec {
     template: Arc<Template>,
     chains: Arc<RwLock<Chains>>,
+    database: u16,
 }
 
 impl KeyCodec {
@@ -39,7 +40,20 @@ impl KeyCodec {
         Ok(Self {
             template: Arc::new(Template::parse(template)?),
             chains: Arc::new(RwLock::new(Chains::new())),
+            database: 0,
         })
+    }
+
+    /// The same codec with its pairs in another of L2's databases; 0 unless this says otherwise.
+    #[must_use]
+    pub fn with_database(mut self, database: u16) -> Self {
+        self.database = database;
+        self
+    }
+
+    /// The database of every key that doesn't come with one of its own.
+    pub fn database(&self) -> u16 {
+        self.database
     }
 
     /// Whether the template tells chains apart.
@@ -47,7 +61,7 @@ impl KeyCodec {
         self.template.has_chain()
     }
 
-    /// The key of a pair, in database 0. No two pairs share a key (given a `{chain}` in the
+    /// The key of a pair, in the codec's [`database`](Self::database). No two pairs share a key (given a `{chain}` in the
     /// template): inside a chain's name, `%` and the character that ends it in the template
     /// are percent-escaped.
     pub fn key(&self, pair: &PairName) -> Key {
@@ -57,10 +71,10 @@ impl KeyCodec {
         } else {
             ChainId::DEFAULT
         };
-        Key::new(bytes, 0, chain)
+        Key::new(bytes, self.database, chain)
     }
 
-    /// The key with exactly these bytes.
+    /// The key with exactly these bytes, in the database that the caller names.
     ///
     /// Its chain is read by the template when the key is one that [`key`](Self::key) would
     /// build (so lower-case), else it is [`ChainId::DEFAULT`].

@@ -57,9 +57,10 @@ impl Wakers {
 /// Everything but the loops and the feeds. Redis being away is no error: it is reached when it
 /// is there.
 pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartError> {
+    let database = database(&config, options.shared.is_some())?;
     let codec = match options.codec {
         Some(codec) => codec,
-        None => KeyCodec::new(&config.keys.template)?,
+        None => KeyCodec::new(&config.keys.template)?.with_database(database),
     };
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::start();
@@ -170,6 +171,16 @@ fn caches(config: &Config, entries: Option<usize>) -> (Box<dyn LocalCache>, Ghos
 fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0_u8)
+}
+
+/// The database that pairs live in: that of the Redis URL, where Redis is ours.
+fn database(config: &Config, shared_from_outside: bool) -> Result<u16, StartError> {
+    match config.l2.backend {
+        Backend::Redis if !shared_from_outside => {
+            Ok(config.l2.redis.connection(BEYOND).database()?)
+        }
+        _ => Ok(0),
+    }
 }
 
 fn shared_cache(config: &Config) -> Result<Arc<dyn SharedCache>, StartError> {

@@ -10,6 +10,15 @@ fn raw(codec: &KeyCodec, key: &'static str) -> (String, String) {
 }
 
 #[test]
+fn a_pair_lives_in_the_codecs_database_and_exact_bytes_in_the_one_named() {
+    let codec = KeyCodec::default().with_database(3);
+    let key = codec.key(&pair("eth", "weth"));
+    assert_eq!((key.database(), codec.clone().database()), (3, 3));
+    let elsewhere = codec.key_from_bytes(key.bytes().clone(), 5);
+    assert_eq!(elsewhere.database(), 5);
+}
+
+#[test]
 fn a_pair_becomes_the_key_of_the_template_in_lower_case() {
     let codec = KeyCodec::default();
     let key = codec.key(&pair("Ethereum", "0xAbC"));

@@ -23,7 +23,7 @@ impl Draft {
         let key = match (self.key, self.pair) {
             (Some(_), Some(_)) => return Err("both pair and key are given".to_owned()),
             (Some(key), None) if key.is_empty() => return Err("key is empty".to_owned()),
-            (Some(key), None) => codec.key_from_bytes(key, 0),
+            (Some(key), None) => codec.key_from_bytes(key, codec.database()),
             (None, None) => return Err("pair is missing".to_owned()),
             (None, Some(pair)) => {
                 let chain = match self.chain {

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::EventSink;
 use crate::clock;
 use crate::codec::KeyCodec;
-use crate::l2::redis::{RedisConfig, RedisConfigError};
+use crate::l2::redis::{RedisConfig, RedisConfigError, text};
 use entry::{Entry, group_lag, read_claimed, read_delivered};
 pub use stats::StreamStats;
 
@@ -199,7 +199,7 @@ impl Reader {
                             self.config.redis.reconnect_max,
                         )
                     };
-                    let (stream, reason) = (&self.config.stream, error.details());
+                    let (stream, reason) = (&self.config.stream, text(&error));
                     if self.stats.may_log() {
                         tracing::warn!(%stream, %reason, "the stream cannot be read, trying again");
                     }

@@ -8,6 +8,7 @@
 
 mod envelope;
 mod file;
+mod quiet;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 
 pub use config::{RedisConfig, RedisConfigError};
 use connection::Connections;
+pub(crate) use fault::text;
 
 /// Database numbers in use at the same time; each has connections of its own, because a
 /// connection's database can't be switched under the feet of its other users.

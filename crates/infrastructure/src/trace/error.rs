@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use forewarm_domain::PairNameError;
 
@@ -15,15 +15,15 @@ const EXCERPT_CHARS: usize = 80;
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The file could not be opened.
-    #[error("cannot open {}", Shown(path))]
+    #[error("cannot open {}", Shown(path, "standard input"))]
     Open {
-        /// Which file; `-` is standard input or output.
+        /// Which file; `-` is standard input (standard output always opens).
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
     },
     /// Reading failed on the way: an I/O error, or compressed data that is damaged or cut off.
-    #[error("cannot read {} past line {line}", Shown(path))]
+    #[error("cannot read {} past line {line}", Shown(path, "standard input"))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum TraceError {
         source: io::Error,
     },
     /// The header does not name what every line needs.
-    #[error("{}, line {line}: {problem}", Shown(path))]
+    #[error("{}, line {line}: {problem}", Shown(path, "standard input"))]
     Header {
         /// Which file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum TraceError {
         problem: HeaderProblem,
     },
     /// A line is malformed.
-    #[error("{}, line {line}: {problem}", Shown(path))]
+    #[error("{}, line {line}: {problem}", Shown(path, "standard input"))]
     Line {
         /// Which file.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum TraceError {
         problem: LineProblem,
     },
     /// Writing failed.
-    #[error("cannot write {}", Shown(path))]
+    #[error("cannot write {}", Shown(path, "standard output"))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -191,14 +191,36 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-struct Shown<'a>(&'a PathBuf);
+/// A path, or the stream that `-` stands for.
+struct Shown<'a>(&'a Path, &'static str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.as_os_str() == "-" {
-            f.write_str("standard input/output")
+            f.write_str(self.1)
         } else {
             self.0.display().fmt(f)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dash_is_named_as_the_stream_that_it_stands_for() {
+        let (path, source) = (PathBuf::from("-"), || io::ErrorKind::BrokenPipe.into());
+        let read = TraceError::Read {
+            path: path.clone(),
+            line: 3,
+            source: source(),
+        };
+        assert_eq!(read.to_string(), "cannot read standard input past line 3");
+        let write = TraceError::Write {
+            path,
+            source: source(),
+        };
+        assert_eq!(write.to_string(), "cannot write standard output");
     }
 }

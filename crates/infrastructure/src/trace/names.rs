@@ -72,7 +72,7 @@ impl Names {
         Ok(key)
     }
 
-    /// The key with exactly these bytes, in database 0.
+    /// The key with exactly these bytes, in the codec's database.
     pub(super) fn key(&mut self, bytes: &[u8]) -> Result<Key, LineProblem> {
         if bytes.is_empty() {
             return Err(LineProblem::EmptyKey);
@@ -80,7 +80,8 @@ impl Names {
         if let Some(key) = self.known.get(bytes) {
             return Ok(key.clone());
         }
-        let key = self.codec.key_from_bytes(Bytes::copy_from_slice(bytes), 0);
+        let bytes_kept = Bytes::copy_from_slice(bytes);
+        let key = self.codec.key_from_bytes(bytes_kept, self.codec.database());
         self.scratch.clear();
         self.scratch.extend_from_slice(bytes);
         self.remember(&key);

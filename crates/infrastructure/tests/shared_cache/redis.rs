@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use forewarm_application::ports::{SharedCache, SharedCacheError};
-use forewarm_domain::{ChainId, Key};
+use forewarm_domain::{ChainId, Key, PairName};
+use forewarm_infrastructure::KeyCodec;
+use forewarm_infrastructure::feeds::parse_updates;
 use forewarm_infrastructure::l2::{RedisConfig, RedisStore};
 use forewarm_infrastructure::testing::{RedisServer, free_port};
 use tokio::time::{Instant, timeout};
@@ -246,9 +248,21 @@ async fn a_wrong_password_is_said_without_the_password_and_the_right_one_works()
         store.last_error().is_some()
     })
     .await;
-    let error = store.ping().await.unwrap_err().to_string();
+    let error = store.ping().await.unwrap_err();
+    assert!(
+        matches!(error, SharedCacheError::Refused { .. }),
+        "{error:?}"
+    );
+    let error = error.to_string();
     assert!(error.contains("WRONGPASS"), "{error}");
     assert!(!error.contains("wr0ng-s3cret") && !format!("{store:?}").contains("wr0ng-s3cret"));
+    config.password = None;
+    for url in [server.url(), format!("{}/3", server.url())] {
+        config.url = url;
+        let store = RedisStore::connect(config.clone()).unwrap();
+        let error = store.get_many(&[key("k")]).await.unwrap_err().to_string();
+        assert!(error.contains("refused: NOAUTH"), "{error}");
+    }
     config.password = Some("right".to_owned());
     RedisStore::connect(config).unwrap().ping().await.unwrap();
 }
@@ -329,5 +343,28 @@ async fn databases_are_bounded_and_dropping_the_store_closes_its_connections() {
 async fn nothing_listens_and_still_connect_returns() {
     let url = format!("redis://127.0.0.1:{}", free_port());
     let answer = timeout(Duration::from_secs(2), async { connect(&url).ping().await }).await;
-    assert!(answer.expect("within the command timeout").is_err());
+    let error = answer.expect("within the command timeout").unwrap_err();
+    let text = error.to_string();
+    assert_eq!(text, "the shared cache is unreachable: connection refused");
+}
+
+#[tokio::test]
+async fn a_pair_lives_in_the_database_of_the_url() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let config = RedisConfig::new(format!("{}/3", server.url()));
+    let codec = KeyCodec::default().with_database(config.database().unwrap());
+    let store = RedisStore::connect(config).unwrap();
+    let pair = codec.key(&PairName::new("eth", "weth").unwrap());
+    let mut fed = parse_updates(br#"{"ts_ms":1,"key":"bare"}"#, &codec);
+    let bare = fed.remove(0).unwrap().key;
+    for key in [&pair, &bare] {
+        store.put(key, &value("v")).await.unwrap();
+    }
+    let keyspace = server.command(&["INFO", "keyspace"]).unwrap();
+    assert!(keyspace.contains("db3:keys=2,"), "{keyspace}");
+    assert!(!keyspace.contains("db0:"), "{keyspace}");
+    let found = store.get_many(&[pair, bare]).await.unwrap();
+    assert_eq!(found, [Some(value("v")), Some(value("v"))]);
 }

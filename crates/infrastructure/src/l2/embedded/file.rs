@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use super::quiet::catch_quietly;
 use forewarm_application::ports::SharedCacheError;
 use forewarm_domain::Key;
 use redb::{
@@ -94,7 +94,7 @@ impl File {
             .map_err(|error| OpenError::io(folder, "create the folder", error))?;
         let path = folder.join(FILE_NAME);
         // redb trusts what it reads past its header; in a damaged file that can panic.
-        let opened = catch_unwind(|| {
+        let opened = catch_quietly(|| {
             let database = redb::Builder::new()
                 .set_cache_size(cache_bytes)
                 .create(&path)
@@ -179,7 +179,7 @@ impl File {
     }
 
     fn guard<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, SharedCacheError> {
-        match catch_unwind(AssertUnwindSafe(work)) {
+        match catch_quietly(work) {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(Fault::Ours(error))) => Err(error),
             Ok(Err(Fault::Redb(error))) => Err(self.store_error(&error)),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::fault::text;
 use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig, TcpConfig,
 };
@@ -97,8 +98,8 @@ impl RedisConfig {
         scheme.ends_with("-cluster")
     }
 
-    /// The URL's database number.
-    pub(crate) fn database(&self) -> Result<u16, RedisConfigError> {
+    /// The URL's database number: that of every key which names none. 0 where the URL has none.
+    pub fn database(&self) -> Result<u16, RedisConfigError> {
         Ok(u16::from(self.parse()?.database.unwrap_or(0)))
     }
 
@@ -122,8 +123,7 @@ impl RedisConfig {
                 ));
             }
         }
-        let mut parsed = Config::from_url(&self.url)
-            .map_err(|error| self.bad_url(error.details().to_owned()))?;
+        let mut parsed = Config::from_url(&self.url).map_err(|error| self.bad_url(text(&error)))?;
         if let Some(username) = &self.username {
             parsed.username = Some(username.clone());
         }

@@ -11,11 +11,12 @@ use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::config::{RedisConfig, RedisConfigError};
-use super::fault::fault;
+use super::fault::{fault, text};
 
 /// Connections that make and heal themselves. Dropping closes them.
 pub(super) struct Connections {
@@ -23,13 +24,15 @@ pub(super) struct Connections {
     turn: AtomicUsize,
     database: u16,
     command_timeout: Duration,
-    last_error: Arc<Mutex<Option<String>>>,
+    /// Why the last attempt to connect failed; watched by requests that came before it ended.
+    last_error: watch::Sender<Option<SharedCacheError>>,
     tasks: Vec<JoinHandle<Result<(), Error>>>,
 }
 
 impl Connections {
     pub(super) fn open(config: &RedisConfig, database: u16) -> Result<Self, RedisConfigError> {
         let settings = config.client(database)?;
+        let connect_timeout = config.connect_timeout;
         let links: Vec<_> = (0..config.pool_size)
             .map(|_| Link {
                 client: Client::new(
@@ -41,18 +44,21 @@ impl Connections {
                 silent_since: Mutex::new(None),
             })
             .collect();
-        let last_error = Arc::new(Mutex::new(None));
+        let last_error = watch::Sender::new(None);
         let announced = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         for Link { client, .. } in &links {
-            let (last_error, told) = (Arc::clone(&last_error), Arc::clone(&announced));
+            let (last_error, told) = (last_error.clone(), Arc::clone(&announced));
             tasks.push(client.on_error(move |(error, _server)| {
-                let text = error.details().to_owned();
+                let text = text(&error);
                 // Once per outage, not once per attempt: reconnecting goes on for ever.
                 if !told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(error = %text, database, "redis connection failed");
                 }
-                *last_error.lock() = Some(text);
+                last_error.send_replace(Some(match fault(&error, connect_timeout) {
+                    refused @ SharedCacheError::Refused { .. } => refused,
+                    _ => SharedCacheError::Unavailable { reason: text },
+                }));
                 async { Ok(()) }
             }));
             let told = Arc::clone(&announced);
@@ -87,7 +93,12 @@ impl Connections {
         if self.is_up() {
             return None;
         }
-        self.last_error.lock().clone()
+        self.last_error.borrow().as_ref().map(|error| match error {
+            SharedCacheError::Unavailable { reason }
+            | SharedCacheError::Refused { reason }
+            | SharedCacheError::Corrupt { reason } => reason.clone(),
+            timeout @ SharedCacheError::Timeout { .. } => timeout.to_string(),
+        })
     }
 
     /// Sends one request over the next connection that stands, or says at once why none does.
@@ -102,11 +113,7 @@ impl Connections {
         F: Future<Output = Result<T, Error>>,
     {
         let link = self.next();
-        if !link.client.is_connected()
-            && let Some(reason) = self.last_error.lock().clone()
-        {
-            return Err(SharedCacheError::Unavailable { reason });
-        }
+        self.connected(&link.client).await?;
         let answer = request(link.client.clone()).await;
         let answer = answer.map_err(|error| fault(&error, self.command_timeout));
         let silent = matches!(answer, Err(SharedCacheError::Timeout { .. }));
@@ -116,10 +123,32 @@ impl Connections {
         answer
     }
 
+    async fn connected(&self, client: &Client) -> Result<(), SharedCacheError> {
+        if client.is_connected() {
+            return Ok(());
+        }
+        let mut failed = self.last_error.subscribe();
+        let first = async {
+            tokio::select! {
+                // A refused connection and the word of it come together: the word is wanted.
+                biased;
+                failed = failed.wait_for(Option::is_some) => match failed {
+                    Ok(error) => error.clone().map_or(Ok(()), Err),
+                    Err(_) => Ok(()),
+                },
+                Ok(()) = client.wait_for_connect() => Ok(()),
+            }
+        };
+        let after = self.command_timeout;
+        let in_time = timeout(after, first).await;
+        in_time.unwrap_or(Err(SharedCacheError::Timeout { after }))
+    }
+
     fn connect_anew(&self, link: &Link) {
         let reason = format!("no answer for {:?}", self.patience());
         tracing::warn!(%reason, database = self.database, "redis connection made anew");
-        *self.last_error.lock() = Some(reason);
+        self.last_error
+            .send_replace(Some(SharedCacheError::Unavailable { reason }));
         let client = link.client.clone();
         tokio::spawn(async move { client.force_reconnection().await });
     }

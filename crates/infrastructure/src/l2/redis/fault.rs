@@ -7,7 +7,7 @@ use fred::error::{Error, ErrorKind};
 
 /// Our kind for the client's error; `after` is the limit that a timeout means.
 pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
-    let reason = error.details().to_owned();
+    let reason = text(error);
     // The client files the server's own words under several kinds; the words decide.
     match code(&reason) {
         Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "MOVED" | "ASK") => {
@@ -28,6 +28,52 @@ pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
         }
         _ => SharedCacheError::Unavailable { reason },
     }
+}
+
+/// The client's words for people. Its errors of the system and of URLs are debug text
+/// (`Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }`, `InvalidPort`).
+pub(crate) fn text(error: &Error) -> String {
+    let details = error.details();
+    let quoted = ["message: \"", "error: \""]
+        .iter()
+        .find_map(|field| details.split_once(field)?.1.rsplit_once('"'));
+    if let Some((message, _)) = quoted
+        && *error.kind() == ErrorKind::IO
+    {
+        return uncapitalized(&message.replace("\\\"", "\""));
+    }
+    let name = details
+        .strip_prefix("Kind(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .unwrap_or(details);
+    if matches!(error.kind(), ErrorKind::IO | ErrorKind::Url) && is_camel_case(name) {
+        return words(name);
+    }
+    details.to_owned()
+}
+
+fn is_camel_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// `ConnectionRefused` → `connection refused`.
+fn words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
+}
+
+fn uncapitalized(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(rest).collect()
+    })
 }
 
 /// The first word of an error that the server sent (`WRONGTYPE Operation against …`).
@@ -74,5 +120,26 @@ mod tests {
             false,
         );
         check(ErrorKind::Parse, "Could not convert to i64.", false);
+        check(ErrorKind::Auth, "NOAUTH Authentication required.", false);
+        check(
+            ErrorKind::Auth,
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            false,
+        );
+    }
+
+    #[test]
+    fn no_debug_text_reaches_people() {
+        let shown = |error: std::io::Error| text(&Error::from(error));
+        let refused = std::io::Error::from_raw_os_error(111);
+        assert_eq!(shown(refused), "connection refused");
+        let of_kind = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(shown(of_kind), "unexpected eof");
+        let custom = std::io::Error::other("Failed to look up \"host\"");
+        assert_eq!(shown(custom), "failed to look up \"host\"");
+        let url = Error::new(ErrorKind::Url, "InvalidPort");
+        assert_eq!(text(&url), "invalid port");
+        let servers = Error::new(ErrorKind::Unknown, "OOM command not allowed");
+        assert_eq!(text(&servers), "OOM command not allowed");
     }
 }
