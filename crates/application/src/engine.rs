@@ -114,11 +114,12 @@ pub struct Engine {
     strategy_label: RwLock<Option<StrategyLabel>>,
     rollout: RwLock<Rollout>,
     shadow: Mutex<shadow::ShadowSet>,
-    unread: Mutex<std::collections::VecDeque<Key>>,
     ghost: Mutex<Ghost>,
     events: ArrayQueue<Observation>,
-    /// What became of warms, on its way to the learner; lossy.
-    feedback: ArrayQueue<(Key, bool)>,
+    /// Warms that left L1 unread, on their way to the learner; lossy.
+    crowded_out: ArrayQueue<Key>,
+    /// How long a warm takes, in microseconds: a moving average.
+    warm_us: AtomicU64,
     lookups: AtomicU64,
     windows: Mutex<learning::Windows>,
     key_of: KeyOf,
@@ -134,8 +135,8 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// Outcomes that may wait for the learner.
-const FEEDBACK: usize = 8_192;
+/// Losses that may wait for the learner.
+const LOSSES: usize = 8_192;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -175,7 +176,8 @@ impl Engine {
             )),
             governor: Mutex::new(Governor::new(config.extra_l2_reads)),
             rollout: RwLock::new(config.rollout.clone()),
-            feedback: ArrayQueue::new(FEEDBACK),
+            crowded_out: ArrayQueue::new(LOSSES),
+            warm_us: AtomicU64::new(0),
             events: ArrayQueue::new(config.event_queue_size.max(1)),
             l1: parts.l1,
             l2: parts.l2,
@@ -189,7 +191,6 @@ impl Engine {
             ledger: Mutex::default(),
             breaker: Mutex::default(),
             shadow: Mutex::default(),
-            unread: Mutex::default(),
             lookups: AtomicU64::new(0),
             windows: Mutex::default(),
             config,
@@ -300,17 +301,12 @@ impl Engine {
         let ended = ledger.lost(key);
         drop(ledger);
         if was_unread {
-            self.feed_back(key, false);
+            // When the learner is behind the news is lost: it only sharpens the choice.
+            let _ = self.crowded_out.push(key.clone());
         }
         if let Some((chain, outcome)) = ended {
             self.metrics.outcome(chain, outcome);
         }
-    }
-
-    /// Tells the learner what became of a warm. When it is behind the news is dropped: it only
-    /// sharpens the choice.
-    fn feed_back(&self, key: &Key, useful: bool) {
-        let _ = self.feedback.push((key.clone(), useful));
     }
 
     fn lookup_number(&self) -> u64 {

@@ -4,11 +4,28 @@
 //! would have made so far + max(64, b × those). A warm that stands in for a demand miss costs
 //! nothing; only what is fetched in vain is paid for.
 //!
+//! **Price**: a fetch must be worth it. Each is expected to be read in time with some
+//! probability; what is less probable than the price is not sent. The price is the larger of two,
+//! plus a third:
+//!
+//! - worth: a fetch that is read one time in ten costs nine reads in vain. This is what the budget
+//!   says of its owner's wish: twice the budget halves it;
+//! - scarcity: the price rises as the allowance is used up, so that it is spent on the best
+//!   candidates without knowing their distribution;
+//! - pollution: what fetches push out of L1 is demanded now and then; measured against the ghost,
+//!   less what they happen to keep in.
+//!
+//! The *allowance* is the budget times the square root of the share of misses that are left: extra
+//! reads are for the misses still to be removed. Where warming removes most of them it goes on
+//! with the precise ones; where it removes few, all of the budget may be tried.
+//!
 //! **Turn-down**: the same reads are looked up in a ghost of the unwarmed L1. When warming
 //! has lost more of them than chance explains, it is switched off for a while, longer each
 //! time, and then tried again.
 
 use std::fmt;
+
+use forewarm_domain::Trigger;
 
 /// Extra L2 reads that are always allowed, so that a service without demand can begin.
 pub const FREE_READS: u64 = 64;
@@ -42,7 +59,7 @@ impl fmt::Display for TurnedDown {
         } = self;
         write!(
             f,
-            "L1 missed {with_warming} of {JUDGEMENT} look-ups with warming and {without} without"
+            "of the last look-ups L1 missed {with_warming} with warming and {without} without"
         )
     }
 }
@@ -64,6 +81,78 @@ impl Risk {
     };
 }
 
+/// The least probability worth a fetch at a budget of 0.25, in inverse proportion to the budget.
+const LEAST_WORTH: f64 = 0.1;
+/// The budget it is stated for.
+const USUAL_BUDGET: f64 = 0.25;
+/// However small the budget, no more than this is asked for before it is used.
+const MOST_WORTH: f64 = 0.3;
+/// However large the budget, less than this is noise.
+const NOISE: f64 = 0.02;
+/// The price of scarcity when the allowance is used up. In between it rises in proportion: a steep
+/// rise makes it swing between a stream's phases, and the best price is the same throughout.
+const DEAREST: f64 = 0.6;
+/// Pollution is not believed past this: the ghost is a sample.
+const MOST_POLLUTION: f64 = 0.3;
+/// Fetches after which half of what they did is forgotten.
+const FETCHES_REMEMBERED: f64 = 1_024.0;
+/// Fetches before which pollution is not known.
+const FIRST_FETCHES: f64 = 32.0;
+
+/// What fetches did to L1 lately.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pollution {
+    sent: f64,
+    /// Look-ups that missed and would have hit without warming, less those that hit what was not
+    /// warmed and would have missed.
+    displaced: f64,
+}
+
+impl Pollution {
+    /// Misses that a fetch causes.
+    fn per_fetch(&self) -> f64 {
+        (self.displaced / (self.sent + FIRST_FETCHES)).clamp(0.0, MOST_POLLUTION)
+    }
+
+    fn sent(&mut self, fetches: usize) {
+        self.sent += fetches as f64;
+        if self.sent >= FETCHES_REMEMBERED {
+            self.sent /= 2.0;
+            self.displaced /= 2.0;
+        }
+    }
+}
+
+/// The traffic of late, older reads weighing less.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent {
+    /// Reads that `off` would have made, by demand, and by warming.
+    off: f64,
+    missed: f64,
+    warmed: f64,
+}
+
+impl Recent {
+    /// Reads of `off` after which the past counts half.
+    const MEMORY: f64 = 65_536.0;
+
+    fn off(&mut self, keys: f64) {
+        self.off += keys;
+        if self.off >= 2.0 * Self::MEMORY {
+            for count in [&mut self.off, &mut self.missed, &mut self.warmed] {
+                *count /= 2.0;
+            }
+        }
+    }
+
+    /// The share of the allowance that extra reads used.
+    fn used(&self, extra: f64) -> f64 {
+        let left = (self.missed / self.off.max(1.0)).min(1.0);
+        let allowance = (extra * self.off).max(FREE_READS as f64) * left.sqrt();
+        (self.missed + self.warmed - self.off).max(0.0) / allowance.max(1.0)
+    }
+}
+
 /// The books of the budget and the state of the turn-down.
 #[derive(Debug, Clone)]
 pub struct Governor {
@@ -73,11 +162,14 @@ pub struct Governor {
     off_reads: f64,
     /// L2 reads made, by demand and by warming.
     reads: u64,
+    recent: Recent,
+    pollution: Pollution,
     judged: u64,
     misses: u64,
     off_misses: u64,
     /// Judged look-ups on which the two disagreed.
     differing: u64,
+    lately: Lately,
     turned_down: Option<TurnedDown>,
     /// Judgements left to pause, and the length of the next pause.
     pause: u32,
@@ -91,10 +183,13 @@ impl Governor {
             extra,
             off_reads: 0.0,
             reads: 0,
+            recent: Recent::default(),
+            pollution: Pollution::default(),
             judged: 0,
             misses: 0,
             off_misses: 0,
             differing: 0,
+            lately: Lately::default(),
             turned_down: None,
             pause: 0,
             next_pause: 1,
@@ -104,11 +199,13 @@ impl Governor {
     /// `off` would have read `keys` keys from L2 (a fraction when the ghost is sampled).
     pub fn off_would_read(&mut self, keys: f64) {
         self.off_reads += keys;
+        self.recent.off(keys);
     }
 
     /// A demand read fetched `keys` keys. Never refused.
     pub fn demand_reads(&mut self, keys: u64) {
         self.reads += keys;
+        self.recent.missed += keys as f64;
     }
 
     /// Asks for `wanted` warm reads; the answer is how many may be sent, and they count as
@@ -126,6 +223,8 @@ impl Governor {
             None => wanted,
         };
         self.reads += granted as u64;
+        self.recent.warmed += granted as f64;
+        self.pollution.sent(granted);
         granted
     }
 
@@ -170,17 +269,27 @@ impl Governor {
         ((self.reads as f64 - self.off_reads) / allowance).max(0.0)
     }
 
-    /// The least expected usefulness that a fetch must have now, in [0, 0.9].
-    ///
-    /// While the budget is hardly used anything may be tried; as it runs out only what is
-    /// nearly certain, which hardly costs anything, goes on. So the budget is spent on the best
-    /// candidates without knowing their distribution.
+    /// The least expected usefulness that a fetch must have now, in [0, 0.95].
     pub fn price(&self) -> f32 {
-        (self.used_ratio().min(1.0).powi(4) * 0.9) as f32
+        let Some(extra) = self.extra else {
+            return (NOISE + self.pollution.per_fetch()) as f32;
+        };
+        let worth = LEAST_WORTH * USUAL_BUDGET / extra.max(1e-9);
+        let used = self.recent.used(extra);
+        let scarcity = used.min(1.0) * DEAREST;
+        let least = scarcity.max(worth.clamp(NOISE, MOST_WORTH));
+        (least + self.pollution.per_fetch()).min(0.95) as f32
     }
 
-    /// One look-up as it went, and as it would have gone without warming.
-    pub fn judge(&mut self, hit: bool, off_hit: bool) {
+    /// One look-up as it went, and whether it would have hit without warming. It stands for
+    /// `weight` look-ups (more than one when the ghost is sampled).
+    pub fn judge(&mut self, trigger: Trigger, off_hit: bool, weight: f64) {
+        let hit = trigger != Trigger::Miss;
+        match (trigger, off_hit) {
+            (Trigger::Miss, true) => self.pollution.displaced += weight,
+            (Trigger::Hit, false) => self.pollution.displaced -= weight,
+            _ => {}
+        }
         self.judged += 1;
         self.misses += u64::from(!hit);
         self.off_misses += u64::from(!off_hit);
@@ -195,27 +304,56 @@ impl Governor {
         self.turned_down
     }
 
-    /// A sign test on the look-ups that differ: three standard deviations more lost than won.
+    /// A sign test on the look-ups that differ, over the judgements of late: three standard
+    /// deviations more lost than won. A single judgement says little: what a burst of look-ups
+    /// loses, the next may win back.
     fn conclude(&mut self) {
-        let (lost, won) = (self.misses, self.off_misses);
-        let worse = lost as f64 - won as f64 > 3.0 * (self.differing as f64).sqrt();
-        let verdict = TurnedDown::WorseThanOff {
-            with_warming: lost,
-            without: won,
-        };
+        self.lately.fade();
+        self.lately.lost += self.misses as f64;
+        self.lately.won += self.off_misses as f64;
+        self.lately.differing += self.differing as f64;
         (self.judged, self.misses, self.off_misses, self.differing) = (0, 0, 0, 0);
         if self.pause > 0 {
             self.pause -= 1;
             if self.pause == 0 {
+                // What was lost before the pause is no evidence against what comes after it.
+                self.lately = Lately::default();
                 self.turned_down = None;
             }
-        } else if worse {
-            self.turned_down = Some(verdict);
+        } else if self.lately.worse() {
+            self.turned_down = Some(TurnedDown::WorseThanOff {
+                with_warming: self.lately.lost as u64,
+                without: self.lately.won as u64,
+            });
             self.pause = self.next_pause;
             self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
-        } else if lost < won {
+        } else if self.lately.lost < self.lately.won {
             self.next_pause = (self.next_pause / 2).max(1);
         }
+    }
+}
+
+/// Look-ups judged lately, older judgements weighing less.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lately {
+    /// Misses with warming, and without.
+    lost: f64,
+    won: f64,
+    differing: f64,
+}
+
+impl Lately {
+    /// What a judgement keeps of the ones before: some 16 of them count.
+    const KEPT: f64 = 15.0 / 16.0;
+
+    fn fade(&mut self) {
+        self.lost *= Self::KEPT;
+        self.won *= Self::KEPT;
+        self.differing *= Self::KEPT;
+    }
+
+    fn worse(&self) -> bool {
+        self.lost - self.won > 3.0 * self.differing.sqrt()
     }
 }
 
@@ -223,6 +361,10 @@ impl Governor {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn went(hit: bool) -> Trigger {
+        if hit { Trigger::Hit } else { Trigger::Miss }
+    }
 
     #[test]
     fn a_service_without_demand_may_spend_its_free_reads_and_no_more() {
@@ -254,7 +396,7 @@ mod tests {
     fn losing_reads_turns_warming_down_and_winning_does_not() {
         let feed = |hit: fn(u64) -> bool, off: fn(u64) -> bool| {
             let mut governor = Governor::new(None);
-            (0..JUDGEMENT).for_each(|n| governor.judge(hit(n), off(n)));
+            (0..JUDGEMENT).for_each(|n| governor.judge(went(hit(n)), off(n), 1.0));
             governor.turned_down().is_some()
         };
         assert!(feed(|n| n % 2 == 0, |n| n % 2 == 0 || n % 5 == 0));
@@ -273,7 +415,7 @@ mod tests {
             let down = governor.turned_down().is_some();
             paused.push(down);
             // While paused both look-ups agree; while warming it loses.
-            (0..JUDGEMENT).for_each(|_| governor.judge(down, true));
+            (0..JUDGEMENT).for_each(|_| governor.judge(went(down), true, 1.0));
         }
         let active = paused.iter().filter(|down| !**down).count();
         assert!(

@@ -3,10 +3,12 @@
 
 use std::collections::VecDeque;
 
-use forewarm_domain::calibration::{Calibration, Class, Record};
+use std::time::Duration;
+
 use forewarm_domain::{
-    Association, Candidate, Event, Key, Model, ModelConfig, Network, PairId, SelectionContext,
-    SelectionStrategy, SourceKind, Timestamp,
+    Association, Candidate, Event, Evidence, Expectations, History, Key, Model, ModelConfig,
+    Network, PairId, Reason, SelectionContext, SelectionStrategy, SourceKind, Timestamp, Trigger,
+    Verdict,
 };
 
 /// A wish to warm the partners of a pair.
@@ -16,6 +18,8 @@ pub struct Request {
     pub pair: PairId,
     /// What it did.
     pub kind: SourceKind,
+    /// What L1 had to say to it.
+    pub trigger: Trigger,
     /// When, on the stream's clock.
     pub at: Timestamp,
 }
@@ -33,6 +37,15 @@ pub enum Offer {
     NothingKnown,
 }
 
+/// Within how many reads a warmed entry must be read to be expected to live until then, in an L1 of
+/// `entries` of which unread warms may fill `share`: half of their room's worth.
+pub fn horizon(entries: u64, share: f64) -> u64 {
+    ((entries as f64 * share / 2.0) as u64).max(LEAST_HORIZON)
+}
+
+/// However small L1 is, a warm is given the reads of one event.
+const LEAST_HORIZON: u64 = 12;
+
 /// The model, the strategy and the queue.
 #[derive(Debug)]
 pub struct Learner {
@@ -44,20 +57,12 @@ pub struct Learner {
     queue_size: usize,
     partners: Vec<Association>,
     candidates: Vec<Candidate>,
-    calibration: Calibration,
-    /// Per slot, why the pair was last fetched.
-    origins: Vec<Option<Origin>>,
+    expectations: Expectations,
 }
 
-/// Why a pair was fetched.
-#[derive(Debug, Clone, Copy)]
-struct Origin {
-    target: PairId,
-    source: PairId,
-    kind: SourceKind,
-    class: Class,
-    score: f32,
-}
+/// Predictions closed by one event: more than one event makes on average, so that they don't
+/// pile up, and bounded.
+const OVERDUE_PER_EVENT: usize = 64;
 
 struct ModelNetwork<'a> {
     model: &'a Model,
@@ -78,6 +83,8 @@ impl Learner {
         strategy: Box<dyn SelectionStrategy>,
         queue_size: usize,
     ) -> Self {
+        let mut expectations = Expectations::default();
+        expectations.set_bounds(LEAST_HORIZON, Duration::ZERO);
         Self {
             model: Model::new(config),
             strategy,
@@ -86,18 +93,44 @@ impl Learner {
             queue_size: queue_size.max(1),
             partners: Vec::with_capacity(64),
             candidates: Vec::with_capacity(64),
-            calibration: Calibration::default(),
-            origins: Vec::new(),
+            expectations,
         }
     }
 
-    /// Learns an event; the pair and role it may be warmed for.
-    pub fn observe(&mut self, event: &Event, now: Timestamp) -> Request {
+    /// What counts as read in time: within `horizon` reads, and not before a fetch, which takes
+    /// `lead`, could have landed.
+    pub fn set_bounds(&mut self, horizon: u64, lead: Duration) {
+        self.expectations.set_bounds(horizon, lead);
+    }
+
+    /// Learns an event, to which L1 said `trigger`; what it may be warmed for.
+    pub fn observe(&mut self, event: &Event, trigger: Trigger, now: Timestamp) -> Request {
         let (pair, kind) = self.model.observe(event, now);
+        let verdict = self.expectations.event(pair, event.op.reads(), event.at);
+        self.settle(verdict);
+        for _ in 0..OVERDUE_PER_EVENT {
+            let Some(overdue) = self.expectations.overdue() else {
+                break;
+            };
+            self.settle(Some(overdue));
+        }
         Request {
             pair,
             kind,
+            trigger,
             at: event.at,
+        }
+    }
+
+    fn settle(&mut self, verdict: Option<Verdict>) {
+        if let Some(verdict) = verdict {
+            let Verdict {
+                source,
+                kind,
+                target,
+                useful,
+            } = verdict;
+            self.model.feed_back(source, kind, target, useful);
         }
     }
 
@@ -133,8 +166,10 @@ impl Learner {
         self.queue.len()
     }
 
-    /// What the strategy would fetch for `request`, best first, at most `cap`, of that what is
-    /// expected to be useful with a probability of at least `price`.
+    /// What the strategy would fetch for `request`, best first, at most `cap`: of the partners
+    /// that are `absent` from L1, those that are read in time with a probability of at least
+    /// `price`. With a `cap` of zero nothing is chosen, but what becomes of the candidates is
+    /// learned all the same.
     ///
     /// Allocates nothing in the steady state.
     pub fn select(
@@ -143,63 +178,100 @@ impl Learner {
         now: Timestamp,
         cap: usize,
         price: f32,
+        absent: impl Fn(&Key) -> bool,
     ) -> &[Candidate] {
         self.candidates.clear();
         self.partners.clear();
         self.model
             .associations(request.pair, request.kind, now, &mut self.partners);
-        if cap > 0 && !self.partners.is_empty() {
-            let network = ModelNetwork {
-                model: &self.model,
-                now,
-            };
-            let context = SelectionContext {
-                source: request.pair,
-                kind: request.kind,
-                now,
-                partners: &self.partners,
-                network: &network,
-                cap,
-            };
-            self.strategy.select(&context, &mut self.candidates);
-            let (partners, calibration) = (&self.partners, &self.calibration);
-            self.candidates.retain(|candidate| {
-                let (class, record) = classify(candidate, request.kind, partners);
-                calibration.expected(class, candidate.score, record) >= price
-            });
+        self.assess(request, now, absent);
+        if self.partners.is_empty() {
+            return &self.candidates;
         }
+        let network = ModelNetwork {
+            model: &self.model,
+            now,
+        };
+        let context = SelectionContext {
+            source: request.pair,
+            kind: request.kind,
+            now,
+            partners: &self.partners,
+            network: &network,
+            cap,
+        };
+        self.strategy.select(&context, &mut self.candidates);
+        self.refuse(request, price, now);
         &self.candidates
     }
 
-    /// `target` is being fetched for `request`; its outcome will be fed back.
-    pub fn fetched(&mut self, request: Request, target: PairId) {
-        let Some(candidate) = self.candidates.iter().find(|c| c.pair == target) else {
-            return;
-        };
-        let (class, _) = classify(candidate, request.kind, &self.partners);
-        let slot = target.index();
-        if slot >= self.origins.len() {
-            self.origins.resize(slot + 1, None);
-        }
-        self.origins[slot] = Some(Origin {
-            target,
-            source: request.pair,
-            kind: request.kind,
-            class,
-            score: candidate.score,
+    /// Lets the event vote for its partners, drops those that are not `absent` from L1 and asks
+    /// of the others how likely they are to be read in time.
+    fn assess(&mut self, request: Request, now: Timestamp, absent: impl Fn(&Key) -> bool) {
+        let (model, expectations) = (&self.model, &mut self.expectations);
+        self.partners.retain_mut(|partner| {
+            let (votes, joint) = expectations.vote(partner.pair, partner.probability);
+            if !model.key(partner.pair).is_some_and(&absent) {
+                return false;
+            }
+            let evidence = Evidence {
+                kind: request.kind,
+                trigger: request.trigger,
+                second_hop: false,
+                followed: partner.followed,
+                came: partner.came,
+                support: partner.support,
+                probability: partner.probability,
+                chance: partner.chance,
+                lag: partner.lag,
+                votes,
+                joint,
+                idle: expectations.idle(partner.pair),
+                popularity: partner.popularity,
+            };
+            partner.expected = expectations.expect((request.pair, partner.pair), &evidence, now);
+            true
         });
     }
 
-    /// What came of the last fetch of `key`: read in time, or lost unread.
-    pub fn feed_back(&mut self, key: &Key, useful: bool) {
-        let Some(target) = self.model.id(key) else {
-            return;
-        };
-        let origin = self.origins.get_mut(target.index()).and_then(Option::take);
-        if let Some(origin) = origin.filter(|origin| origin.target == target) {
-            self.calibration.count(origin.class, origin.score, useful);
-            self.model
-                .feed_back(origin.source, origin.kind, target, useful);
+    /// Drops the candidates that are not worth `price`. Those reached by a second hop are asked
+    /// here, as the strategy alone knows them.
+    fn refuse(&mut self, request: Request, price: f32, now: Timestamp) {
+        let (partners, expectations) = (&self.partners, &mut self.expectations);
+        self.candidates.retain(|candidate| {
+            let known = partners.iter().find(|p| p.pair == candidate.pair);
+            let expected = match known {
+                Some(partner) => partner.expected,
+                None => {
+                    debug_assert_eq!(candidate.reason, Reason::SecondHop);
+                    let (votes, joint) = expectations.vote(candidate.pair, 0.0);
+                    let evidence = Evidence {
+                        kind: request.kind,
+                        trigger: request.trigger,
+                        second_hop: true,
+                        followed: History::default(),
+                        came: History::default(),
+                        support: 0.0,
+                        probability: candidate.score,
+                        chance: 0.0,
+                        lag: Duration::ZERO,
+                        votes,
+                        joint,
+                        idle: expectations.idle(candidate.pair),
+                        popularity: 0.0,
+                    };
+                    expectations.expect((request.pair, candidate.pair), &evidence, now)
+                }
+            };
+            expected >= price
+        });
+    }
+
+    /// A warmed copy of `key` left L1 unread.
+    pub fn lost(&mut self, key: &Key) {
+        if let Some(target) = self.model.id(key) {
+            let verdict = self.expectations.lost(target);
+            self.settle(verdict);
         }
     }
 
@@ -249,17 +321,5 @@ impl Learner {
     /// Puts another strategy in force.
     pub fn set_strategy(&mut self, strategy: Box<dyn SelectionStrategy>) {
         self.strategy = strategy;
-    }
-}
-
-/// The class of a candidate, and its own record if it is a direct partner.
-fn classify(candidate: &Candidate, kind: SourceKind, partners: &[Association]) -> (Class, Record) {
-    match partners
-        .iter()
-        .find(|partner| partner.pair == candidate.pair)
-    {
-        Some(partner) if kind == SourceKind::Update => (Class::Update, partner.record),
-        Some(partner) => (Class::Read, partner.record),
-        None => (Class::SecondHop, Record::default()),
     }
 }

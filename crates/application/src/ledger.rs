@@ -91,6 +91,8 @@ pub struct Ledger {
     closing: VecDeque<(u64, Key)>,
     /// Live warms by id, for harm found while they live.
     keys: HashMap<u64, Key, RandomState>,
+    /// Ids in order of landing; may hold some that are no longer live.
+    order: VecDeque<u64>,
     next_id: u64,
     totals: Outcomes,
 }
@@ -110,6 +112,7 @@ impl Ledger {
             watches: HashMap::default(),
             closing: VecDeque::new(),
             keys: HashMap::default(),
+            order: VecDeque::new(),
             next_id: 0,
             totals: Outcomes::default(),
         }
@@ -133,6 +136,23 @@ impl Ledger {
     /// Whether `key` lies unread in L1 after a warm.
     pub fn is_unread(&self, key: &Key) -> bool {
         self.live.contains_key(key)
+    }
+
+    /// The warms that lie unread in L1, oldest first.
+    pub fn unread_by_age(&self) -> impl Iterator<Item = &Key> {
+        self.order.iter().filter_map(|id| self.keys.get(id))
+    }
+
+    /// The warm that has lain unread in L1 for longest.
+    pub fn oldest_unread(&mut self) -> Option<&Key> {
+        while self
+            .order
+            .front()
+            .is_some_and(|id| !self.keys.contains_key(id))
+        {
+            self.order.pop_front();
+        }
+        self.keys.get(self.order.front()?)
     }
 
     /// Victims watched for.
@@ -180,6 +200,11 @@ impl Ledger {
         }
         self.keys.insert(id, key.clone());
         self.live.insert(key.clone(), warm);
+        self.order.push_back(id);
+        if self.order.len() > 4 * self.live.len() + 64 {
+            let keys = &self.keys;
+            self.order.retain(|id| keys.contains_key(id));
+        }
         // Without demand no watch closes by itself.
         while self.closing.len() > MOST_WATCHES {
             ended.extend(self.close_oldest());
@@ -302,6 +327,26 @@ mod tests {
         assert_eq!(ledger.missed(&key(2), 12), None);
         assert_eq!(ledger.read(&key(1)).unwrap().1, Outcome::Useful);
         assert!(balanced(&ledger));
+    }
+
+    #[test]
+    fn a_key_warmed_again_is_as_young_as_its_last_warm() {
+        let mut ledger = Ledger::new();
+        ledger.landed(&key(1), &[], 0, 5);
+        ledger.landed(&key(2), &[], 0, 5);
+        ledger.read(&key(1));
+        ledger.landed(&key(1), &[], 0, 5);
+        assert_eq!(ledger.oldest_unread(), Some(&key(2)));
+        assert!(ledger.unread_by_age().eq([&key(2), &key(1)]));
+        ledger.lost(&key(2));
+        assert_eq!(ledger.oldest_unread(), Some(&key(1)));
+        for _ in 0..1_000 {
+            ledger.read(&key(1));
+            ledger.landed(&key(1), &[], 0, 5);
+        }
+        assert!(ledger.order.len() <= 70, "{}", ledger.order.len());
+        ledger.read(&key(1));
+        assert_eq!(ledger.oldest_unread(), None);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::calibration::Record;
 use crate::co_occurrence::Closed;
 use crate::decay::Decay;
+use crate::history::History;
 use crate::pair::PairId;
 use crate::score::Counts;
 use crate::time::Timestamp;
@@ -26,8 +26,16 @@ pub struct Association {
     pub lag: Duration,
     /// When the partner was last updated or read.
     pub last_seen: Timestamp,
-    /// What came of fetching it for this source.
-    pub record: Record,
+    /// The share of all windows that contain it, as of the last time it followed.
+    pub chance: f32,
+    /// In which of the source's last windows it was read.
+    pub followed: History,
+    /// Which of its last predictions for this source came true.
+    pub came: History,
+    /// Windows of anybody that contain it, decayed: how popular it is.
+    pub popularity: f32,
+    /// P(read in time | fetched now), once it has been asked for; until then the probability.
+    pub expected: f32,
 }
 
 /// What is known of a pair as a target of anybody.
@@ -70,15 +78,33 @@ struct Partner {
     chance: f32,
     /// Mean lag in milliseconds.
     lag_ms: f32,
-    record: Record,
+    /// The row's number of closed windows when it last followed; wraps.
+    at: u16,
+    /// As of then, in which of the last windows it followed, newest lowest.
+    followed: u8,
+    /// Which of its last predictions came true.
+    came: History,
 }
 
 impl Partner {
+    /// The bits of `followed` as of window `closed` of the row.
+    fn followed_at(&self, closed: u32) -> u8 {
+        let passed = (closed as u16).wrapping_sub(self.at);
+        self.followed.checked_shl(u32::from(passed)).unwrap_or(0)
+    }
+
     /// Count minus what chance explains, in 1/1024: integers, because their minimum is found by
     /// vector instructions.
     fn excess(&self, windows: f32) -> i32 {
         ((self.count - windows * self.chance) * 1_024.0) as i32
     }
+}
+
+/// A past as it is on average when `support` of `windows` contained the partner: a snapshot holds
+/// counts, not their order.
+fn likely_past(support: f32, windows: f32) -> u8 {
+    let of_seven = (support / windows.max(1.0) * History::LONGEST as f32).round();
+    ((1_u32 << (of_seven as u32).min(History::LONGEST)) - 1) as u8
 }
 
 /// Time alone does not refute: a row decays with the half-life until this many windows are
@@ -120,6 +146,8 @@ pub struct Row {
     partners: Vec<Partner>,
     /// Windows closed, in the row's units.
     windows: f32,
+    /// Windows closed ever; wraps.
+    closed: u32,
     /// What a stored one is worth as of `touched`.
     unit: f32,
     touched: Timestamp,
@@ -130,6 +158,7 @@ impl Default for Row {
         Self {
             partners: Vec::new(),
             windows: 0.0,
+            closed: 0,
             unit: 1.0,
             touched: Timestamp::ZERO,
         }
@@ -157,6 +186,8 @@ impl Row {
     ) {
         let one = self.age(now, decay);
         self.windows += one;
+        self.closed = self.closed.wrapping_add(1);
+        let number = self.closed;
         let kind = closed.kind.index();
         let mut members = Members::of(&self.partners);
         excess.clear();
@@ -174,6 +205,8 @@ impl Row {
                 let partner = &mut self.partners[at];
                 partner.count += one;
                 partner.chance = chance;
+                partner.followed = partner.followed_at(number) | 1;
+                partner.at = number as u16;
                 let share = one / partner.count;
                 partner.lag_ms += (lag_ms - partner.lag_ms) * share;
                 excess[at] = partner.excess(self.windows);
@@ -184,7 +217,9 @@ impl Row {
                 count: one,
                 chance,
                 lag_ms,
-                record: Record::default(),
+                at: number as u16,
+                followed: 1,
+                came: History::default(),
             };
             // Its own windows so far are unknown: it is credited with this one alone.
             let gain = newcomer.excess(one);
@@ -231,24 +266,28 @@ impl Row {
             if score <= 0.0 {
                 continue;
             }
-            let last_seen = target.last_seen;
+            let probability = counts.probability().min(1.0);
             out.push(Association {
                 pair: partner.pair,
                 score,
-                probability: counts.probability().min(1.0),
+                probability,
                 lift: counts.lift(),
                 support: counts.support,
                 lag: Duration::from_micros((partner.lag_ms * 1_000.0) as u64),
-                last_seen,
-                record: partner.record,
+                last_seen: target.last_seen,
+                chance: counts.chance,
+                followed: History::of(partner.followed_at(self.closed), self.closed),
+                came: partner.came,
+                popularity: target.entered,
+                expected: probability,
             });
         }
     }
 
-    /// Counts what came of fetching `partner` for this row's source.
+    /// Takes note of what came of predicting `partner` for this row's source.
     pub fn feed_back(&mut self, partner: PairId, useful: bool) {
         if let Some(known) = self.partners.iter_mut().find(|p| p.pair == partner) {
-            known.record.count(useful);
+            known.came.push(useful);
         }
     }
 
@@ -295,6 +334,8 @@ impl Row {
     ) {
         let one = self.age(now, decay);
         self.windows += windows * one;
+        self.closed = self.closed.wrapping_add(windows.round() as u32);
+        let number = self.closed as u16;
         for (pair, support, chance, lag_ms) in parts {
             let count = support * one;
             match self.partners.iter_mut().find(|p| p.pair == pair) {
@@ -309,7 +350,9 @@ impl Row {
                     count,
                     chance,
                     lag_ms,
-                    record: Record::default(),
+                    at: number,
+                    followed: likely_past(support, windows),
+                    came: History::default(),
                 }),
             }
         }

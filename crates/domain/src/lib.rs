@@ -6,17 +6,18 @@
 //!
 //! 1. [`key`], [`pair`], [`chain`]: what things are called, inside and outside;
 //! 2. [`event`], [`co_occurrence`], [`correlation`], [`score`], [`decay`], [`model`]: learning;
-//! 3. [`selection`], [`calibration`]: the trait that turns associations into candidates, and what
-//!    came of them;
+//! 3. [`selection`], [`usefulness`], [`expectation`]: the trait that turns associations into
+//!    candidates, how likely each is to be read in time, and whether it was;
 //! 4. [`mode`], [`outcome`], [`version`]: who is warmed, what became of it, what is newer.
 #![forbid(unsafe_code)]
 
-pub mod calibration;
 pub mod chain;
 pub mod co_occurrence;
 pub mod correlation;
 pub mod decay;
 pub mod event;
+pub mod expectation;
+pub mod history;
 pub mod key;
 pub mod mode;
 pub mod model;
@@ -25,12 +26,15 @@ pub mod pair;
 pub mod score;
 pub mod selection;
 pub mod time;
+pub mod usefulness;
 pub mod version;
 
 pub use chain::{ChainId, Chains};
 pub use co_occurrence::{SourceKind, WindowConfig};
 pub use correlation::Association;
 pub use event::{Event, Op};
+pub use expectation::{Expectations, Verdict};
+pub use history::History;
 pub use key::{Key, PairName, PairNameError};
 pub use mode::{ChainMode, Mode, Rollout};
 pub use model::{Model, ModelConfig, Refused};
@@ -40,4 +44,5 @@ pub use selection::{
     Candidate, Network, Reason, SelectionContext, SelectionStrategy, WindowStatistics,
 };
 pub use time::Timestamp;
+pub use usefulness::{Estimator, Evidence, Trigger};
 pub use version::{Version, supersedes};

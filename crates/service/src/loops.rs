@@ -90,6 +90,9 @@ async fn warm(core: Arc<Core>) {
             if report.operations == 0 {
                 break;
             }
+            if !report.sent.is_empty() {
+                core.engine.warm_took(started.elapsed());
+            }
             for chain in report.sent {
                 core.metrics.warming_duration(chain, started.elapsed());
             }

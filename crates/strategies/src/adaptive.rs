@@ -1,21 +1,23 @@
 //! `adaptive`: a controller on the windowed demand hit rate and on measured precision.
 //!
-//! Two quantities are in force: how many pairs to choose and from which score on. Each decision
+//! Partners are ranked by what is expected of them, the probability of being read in time, and not
+//! by the strength of the association. Two quantities are in force: how many pairs to choose and
+//! from which probability on. Each decision
 //! moves them by one step and rests on a window of evidence (see `evidence`): the demand
 //! hit rate, the precision of the warms that ended, and how many candidates found the budget
 //! spent. The first that applies:
 //!
 //! | evidence | pairs | floor |
 //! |---|---|---|
-//! | precision below 0.3 | one step down, past `min_pairs`, to zero | one step up |
+//! | precision below 0.1 | one step down, past `min_pairs`, to zero | one step up |
 //! | more than 0.2 of the candidates over budget | as they are | one step up: the budget goes to the best |
 //! | hit rate at the target | back towards `min_pairs` | back towards `min_score` |
-//! | precision 0.5 or more, at most 0.05 over budget | one step up | one step down, below `min_score` too |
-//! | misses, but too few warms to judge them | as they are | three steps down, to `min_score` |
+//! | precision 0.2 or more, at most 0.05 over budget | one step up | one step down, below `min_score` too |
+//! | misses, but too few warms to judge them | as they are | three steps down |
 //! | anything else | as they are | as it is |
 //!
 //! A step is `adjustment` of (`max_pairs` − `min_pairs`) pairs and `adjustment` × 0.3 of floor.
-//! Up and down cancel out and the bands between (0.3 to 0.5 of precision, 0.05 to 0.2 of
+//! Up and down cancel out and the bands between (0.1 to 0.2 of precision, 0.05 to 0.2 of
 //! pressure) hold still, so a steady stream ends in a resting point or in a cycle of one step
 //! around an edge, never in a swing between the extremes.
 //!
@@ -28,13 +30,13 @@ mod evidence;
 use forewarm_domain::{Candidate, SelectionContext, SelectionStrategy, WindowStatistics};
 
 use crate::parameter::{InvalidParameter, readable, require, require_pairs, require_score};
-use crate::shortlist::{append_best, at_or_above};
+use crate::shortlist::{append_best, expected_at_or_above};
 use evidence::Evidence;
 
 /// Below this share of useful warms the choice is bad.
-const LOW_PRECISION: f64 = 0.3;
+const LOW_PRECISION: f64 = 0.1;
 /// From this share on it is good.
-const HIGH_PRECISION: f64 = 0.5;
+const HIGH_PRECISION: f64 = 0.2;
 /// Up to this share over budget there is room for more.
 const LOW_PRESSURE: f64 = 0.05;
 /// Above this share the budget must be spent more carefully.
@@ -42,7 +44,7 @@ const HIGH_PRESSURE: f64 = 0.2;
 /// The floor moves by `adjustment` of this.
 const FLOOR_SPAN: f64 = 0.3;
 /// The floor's own bounds; a `min_score` outside them widens them.
-const LEAST_FLOOR: f64 = 0.05;
+const LEAST_FLOOR: f64 = 0.02;
 const GREATEST_FLOOR: f64 = 0.9;
 /// Windows at zero pairs before the first and the last new attempts.
 const FIRST_REST: u32 = 8;
@@ -59,8 +61,8 @@ pub struct AdaptiveParameters {
     pub min_pairs: usize,
     /// The most pairs chosen, at least 1; default 10.
     pub max_pairs: usize,
-    /// The score from which on partners are chosen at first and when all is well, 0 to 1,
-    /// inclusive; default 0.3. What is learned may lie below it (to 0.05) and above (to 0.9).
+    /// The probability from which on partners are chosen at first and when all is well, 0 to 1,
+    /// inclusive; default 0.3. What is learned may lie below it (to 0.02) and above (to 0.9).
     pub min_score: f32,
     /// How far one decision moves, more than 0 up to 1; default 0.1, ten decisions from end to
     /// end. Higher follows faster and overshoots more.
@@ -164,8 +166,7 @@ impl Adaptive {
         } else if good && pressure <= LOW_PRESSURE {
             self.advance();
         } else if precision.is_none() && self.evidence.starves() {
-            let reach = self.floor - f64::from(self.parameters.min_score);
-            self.move_floor(-(3.0 * self.floor_step()).min(reach.max(0.0)));
+            self.move_floor(-3.0 * self.floor_step());
         }
     }
 
@@ -239,7 +240,7 @@ impl SelectionStrategy for Adaptive {
 
     fn select(&self, context: &SelectionContext<'_>, chosen: &mut Vec<Candidate>) {
         let limit = context.cap.min(self.limit());
-        let candidates = at_or_above(context.partners, self.floor as f32);
+        let candidates = expected_at_or_above(context.partners, self.floor as f32);
         append_best(chosen, limit, candidates);
     }
 

@@ -44,8 +44,6 @@ fn questions() -> impl Strategy<Value = Question> {
             .map(|(number, score, support, age)| Association {
                 support,
                 last_seen: NOW - Duration::from_secs(age),
-
-                record: Default::default(),
                 ..partner(number, score)
             })
             .collect();

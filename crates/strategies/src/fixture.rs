@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use forewarm_domain::pair::PairTable;
 use forewarm_domain::{
-    Association, Candidate, ChainId, Key, Network, PairId, SelectionContext, SelectionStrategy,
-    SourceKind, Timestamp,
+    Association, Candidate, ChainId, History, Key, Network, PairId, SelectionContext,
+    SelectionStrategy, SourceKind, Timestamp,
 };
 
 /// The pairs that [`pair`] knows.
@@ -44,8 +44,11 @@ pub(crate) fn partner(number: usize, score: f32) -> Association {
         support: 50.0,
         lag: Duration::from_millis(3),
         last_seen: NOW - Duration::from_secs(3_600),
-
-        record: Default::default(),
+        chance: 0.01,
+        followed: History::default(),
+        came: History::default(),
+        popularity: 10.0,
+        expected: score,
     }
 }
 

@@ -14,6 +14,21 @@ pub(crate) fn at_or_above(
         .map(as_partner)
 }
 
+/// The partners that are expected to be read in time with a probability of `floor` or more, as
+/// candidates by that probability.
+pub(crate) fn expected_at_or_above(
+    partners: &[Association],
+    floor: f32,
+) -> impl Iterator<Item = Candidate> + '_ {
+    partners
+        .iter()
+        .filter(move |partner| partner.expected >= floor)
+        .map(|partner| Candidate {
+            score: partner.expected,
+            ..as_partner(partner)
+        })
+}
+
 /// A partner as a candidate by its score.
 pub(crate) fn as_partner(partner: &Association) -> Candidate {
     Candidate {

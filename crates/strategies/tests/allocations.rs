@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use forewarm_domain::pair::PairTable;
 use forewarm_domain::{
-    Association, ChainId, Key, Network, PairId, SelectionContext, SourceKind, Timestamp,
+    Association, ChainId, History, Key, Network, PairId, SelectionContext, SourceKind, Timestamp,
 };
 use forewarm_strategies::{StrategyKind, build_default};
 
@@ -64,7 +64,11 @@ fn a_selection_allocates_nothing_in_the_steady_state() {
         support: 50.0,
         lag: Duration::from_millis(3),
         last_seen: Timestamp::ZERO,
-        record: Default::default(),
+        chance: 0.01,
+        followed: History::default(),
+        came: History::default(),
+        popularity: 10.0,
+        expected: 0.9,
     };
     let partners: Vec<_> = (0..32).map(&mut partner).collect();
     let network = Everybody((16..48).map(&mut partner).collect());

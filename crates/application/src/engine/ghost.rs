@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
-use forewarm_domain::{Key, Timestamp};
+use forewarm_domain::{Key, Timestamp, Trigger};
 
 use super::observation::{Observation, What};
 use crate::ports::{Cached, LocalCache, LocalLookup, Placement};
@@ -37,8 +37,9 @@ impl std::fmt::Debug for Ghost {
 pub(super) struct Played {
     /// L2 reads that it would have made: a fraction of a sample stands for all.
     pub(super) reads: f64,
-    /// For a demand read in the sample: whether L1 had it, and whether the ghost had.
-    pub(super) judged: Option<(bool, bool)>,
+    /// For a demand read in the sample: how it went, whether the ghost had the key, and for how many
+    /// reads it stands.
+    pub(super) judged: Option<(Trigger, bool, f64)>,
 }
 
 impl Ghost {
@@ -64,10 +65,11 @@ impl Ghost {
         }
         let weight = self.one_in as f64;
         match seen.what {
-            What::Demand { hit } => {
+            What::Demand { trigger } => {
+                let hit = trigger != Trigger::Miss;
                 let found = self.cache.get(&seen.key, seen.at);
                 let off_hit = matches!(found, LocalLookup::Hit { .. });
-                played.judged = Some((hit, off_hit));
+                played.judged = Some((trigger, off_hit, weight));
                 // Where L1 missed too, L2's answer will be heard of.
                 if hit && !off_hit {
                     played.reads = weight;

@@ -1,9 +1,11 @@
 //! Learning: from the event queue to the model and the warm queue, and the controller's tick.
 
-use forewarm_domain::{Event, Key, Mode, Operation, SourceKind, Timestamp, WindowStatistics};
+use forewarm_domain::{
+    Event, Key, Mode, Operation, SourceKind, Timestamp, Trigger, WindowStatistics,
+};
 
 use super::{Engine, Observation};
-use crate::learner::{Learner, Offer, Request};
+use crate::learner::{Learner, Offer, Request, horizon};
 use crate::metrics::DropReason;
 
 /// Events learned under one hold of the lock: some 100 µs at most.
@@ -25,8 +27,8 @@ impl Engine {
         let mut learned = 0;
         let mut queued = false;
         let mut learner = self.learner.lock();
-        while let Some((key, useful)) = self.feedback.pop() {
-            learner.feed_back(&key, useful);
+        while let Some(key) = self.crowded_out.pop() {
+            learner.lost(&key);
         }
         while learned < BATCH
             && let Some(observation) = self.events.pop()
@@ -55,7 +57,7 @@ impl Engine {
             op,
             at: seen.at,
         };
-        let request = learner.observe(&event, now);
+        let request = learner.observe(&event, seen.what.trigger(), now);
         self.metrics.updates_tracked(chain, 1);
         self.offer(learner, &seen.key, Request { at: now, ..request })
     }
@@ -83,8 +85,8 @@ impl Engine {
         }
         let mut governor = self.governor.lock();
         governor.off_would_read(played.reads);
-        if let Some((hit, off_hit)) = played.judged {
-            governor.judge(hit, off_hit);
+        if let Some((trigger, off_hit, weight)) = played.judged {
+            governor.judge(trigger, off_hit, weight);
         }
     }
 
@@ -98,6 +100,7 @@ impl Engine {
             let request = Request {
                 pair,
                 kind,
+                trigger: Trigger::Elsewhere,
                 at: now,
             };
             self.offer(&mut learner, key, request)
@@ -117,7 +120,9 @@ impl Engine {
         let ended = |(chain, outcome)| self.metrics.outcome(chain, outcome);
         self.ledger.lock().advance(next, ended);
         let statistics = self.since_last_tick();
+        let bounds = self.bounds();
         let mut learner = self.learner.lock();
+        learner.set_bounds(bounds, self.warms_take());
         learner.model_mut().advance(now, CLOSED_PER_TICK);
         learner.strategy_mut().observe(&statistics);
         let model = learner.model();
@@ -142,6 +147,13 @@ impl Engine {
             .set_cache_size(super::Level::L1, usage.weight, usage.entries as u64);
         self.metrics
             .set_cache_capacity(super::Level::L1, usage.capacity);
+    }
+
+    /// Within how many reads a warmed entry must be read: half of those that crowd it out.
+    fn bounds(&self) -> u64 {
+        let usage = self.l1.usage();
+        let mean = (usage.weight / (usage.entries as u64).max(1)).max(1);
+        horizon(usage.capacity / mean, self.config.l1_share)
     }
 
     fn since_last_tick(&self) -> WindowStatistics {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forewarm_domain::{Key, Timestamp};
+use forewarm_domain::{Key, Timestamp, Trigger};
 
 use super::observation::{Observation, What};
 use super::{Engine, Found, Level, LookupError};
@@ -74,7 +74,10 @@ impl Engine {
     /// be followed by a fetch.
     pub fn get_local(&self, key: &Key, now: Timestamp) -> Option<Found> {
         let lookup = self.lookups.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut seen = Observation::new(key, What::Demand { hit: false }, now);
+        let missed = What::Demand {
+            trigger: Trigger::Miss,
+        };
+        let mut seen = Observation::new(key, missed, now);
         let found = match self.l1.get(key, now) {
             LocalLookup::Hit {
                 cached,
@@ -83,9 +86,13 @@ impl Engine {
                 self.metrics.cache_hit(key.chain(), Level::L1);
                 if first_read_of_warm && let Some((chain, outcome)) = self.ledger.lock().read(key) {
                     self.metrics.outcome(chain, outcome);
-                    self.feed_back(key, true);
                 }
-                seen.what = What::Demand { hit: true };
+                let trigger = if first_read_of_warm {
+                    Trigger::Warmed
+                } else {
+                    Trigger::Hit
+                };
+                seen.what = What::Demand { trigger };
                 let end = self.end_if_loaded_at(&cached, now);
                 seen = seen.of_value(cached.value.len(), cached.version, end);
                 Some(cached.found(Level::L1, now))

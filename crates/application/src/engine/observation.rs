@@ -1,6 +1,6 @@
 //! What the hot path tells the learner, and what the ghost must hear to stay L1's twin.
 
-use forewarm_domain::{Key, Op, Timestamp, Version};
+use forewarm_domain::{Key, Op, Timestamp, Trigger, Version};
 
 /// What happened to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +9,8 @@ pub(super) enum What {
     Update { valued: bool },
     /// A read elsewhere: trains alone.
     Read,
-    /// A demand read of L1.
-    Demand { hit: bool },
+    /// A demand read of L1, and how it went.
+    Demand { trigger: Trigger },
     /// L2 answered a demand read; whether its value could be placed in L1 (it was there and
     /// nothing changed meanwhile).
     Fetched { placed: bool },
@@ -29,6 +29,17 @@ impl What {
             Self::Update { .. } => Some(Op::Update),
             Self::Read | Self::Demand { .. } => Some(Op::Read),
             Self::Fetched { .. } | Self::Written | Self::Invalidated | Self::Flushed => None,
+        }
+    }
+}
+
+impl What {
+    /// What made the learner ask for more.
+    pub(super) fn trigger(self) -> Trigger {
+        match self {
+            Self::Update { .. } => Trigger::Update,
+            Self::Demand { trigger } => trigger,
+            _ => Trigger::Elsewhere,
         }
     }
 }

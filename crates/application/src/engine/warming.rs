@@ -1,5 +1,7 @@
 //! Warming: requests → selection → peek → budget → one L2 read → L1 if newer → ledger.
 
+use std::sync::atomic::Ordering;
+
 use forewarm_domain::{ChainId, Key, Mode, Operation, PairId, Timestamp};
 use smallvec::SmallVec;
 
@@ -112,7 +114,8 @@ impl Engine {
         let rollout = self.rollout.read();
         let most = rollout.chain(source.chain()).mode;
         let cap = if most == Mode::Off { 0 } else { cap };
-        learner.select(request, now, cap, price);
+        let absent = |key: &Key| self.l1.peek(key, now).is_none();
+        learner.select(request, now, cap, price, absent);
         let selected: SmallVec<[PairId; 16]> = learner
             .selected()
             .iter()
@@ -123,14 +126,11 @@ impl Engine {
             let Some(key) = learner.key(pair).cloned() else {
                 continue;
             };
-            if self.l1.peek(&key, now).is_some() {
+            if !absent(&key) {
                 continue;
             }
             match rollout.mode(&key).min(most) {
-                Mode::On => {
-                    learner.fetched(request, pair);
-                    wanted.push(key);
-                }
+                Mode::On => wanted.push(key),
                 Mode::Shadow => shadowed.push(key),
                 Mode::Off => {}
             }
@@ -288,9 +288,6 @@ impl Engine {
         }
         drop(ledger);
         self.evicted(&placed);
-        if placed.placed {
-            self.unread.lock().push_back(key.clone());
-        }
         placed.placed
     }
 
@@ -300,20 +297,41 @@ impl Engine {
         let mean = usage.weight / (usage.entries as u64).max(1);
         let share = usage.capacity as f64 * self.config.l1_share / mean.max(1) as f64;
         let most = (share as usize).max(2 * self.config.max_pairs_per_warm);
-        let mut unread = self.unread.lock();
-        while self.ledger.lock().unread() > most {
-            let Some(key) = unread.pop_front() else {
-                return;
-            };
-            if self.ledger.lock().is_unread(&key) && self.l1.remove(&key) {
+        while let Some(oldest) = self.oldest_beyond(most) {
+            if self.l1.remove(&oldest) {
                 self.metrics.eviction(Level::L1, EvictionReason::Size);
-                self.lost(&key);
             }
+            // What L1 no longer held unread has ended all the same.
+            self.lost(&oldest);
         }
-        if unread.len() > 4 * most + 64 {
-            let ledger = self.ledger.lock();
-            unread.retain(|key| ledger.is_unread(key));
+    }
+
+    /// The oldest unread warm, when there are more than `most`.
+    fn oldest_beyond(&self, most: usize) -> Option<Key> {
+        let mut ledger = self.ledger.lock();
+        if ledger.unread() <= most {
+            return None;
         }
+        ledger.oldest_unread().cloned()
+    }
+
+    /// A warm took this long, from its request to its keys in L1: reads that come sooner are not
+    /// to be helped.
+    pub fn warm_took(&self, took: std::time::Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let before = self.warm_us.load(Ordering::Relaxed);
+        // Lost updates of two loops at once are harmless.
+        let after = if before == 0 {
+            took
+        } else {
+            before - before / 16 + took / 16
+        };
+        self.warm_us.store(after, Ordering::Relaxed);
+    }
+
+    /// What a warm takes lately.
+    pub(super) fn warms_take(&self) -> std::time::Duration {
+        std::time::Duration::from_micros(self.warm_us.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_strategy_label(&self, name: &str) {

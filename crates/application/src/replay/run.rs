@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forewarm_domain::{Event, Op, Timestamp, WindowStatistics};
+use forewarm_domain::{Event, Key, Op, Timestamp, Trigger, WindowStatistics};
 
 use flights::Flight;
 
@@ -17,13 +17,16 @@ use super::report::{RunReport, ratio};
 use super::timeline::Timeline;
 use super::{Contender, ReplayConfig};
 use crate::governor::{Governor, Risk};
-use crate::learner::{Learner, Offer, Request};
+use crate::learner::{Learner, Offer, Request, horizon};
 use crate::ledger::{Ledger, Outcomes};
 use crate::ports::{Cached, LocalCache, LocalLookup, Placement};
 use crate::trace::TraceEvent;
 
 /// How far `oracle-unlimited` looks ahead, in lines.
 const FORESIGHT: usize = 64;
+
+/// Lines between two retreats without a warm in between.
+const RETREATS_EVERY: u32 = 64;
 
 /// How often a strategy is told what happened, in stream time.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -102,12 +105,14 @@ pub(super) struct Run<'a> {
     departed: u64,
     /// Per key, the number of its flight plus one; 0 = none.
     flight_of: Vec<u64>,
-    /// Unread warms, oldest first; may hold keys that have ended.
-    unread: VecDeque<u32>,
     /// Scratch: keys to fetch.
     wanted: Vec<u32>,
     over_budget: u64,
     exposure: Exposure,
+    /// What L1 said to the line being played.
+    trigger: Trigger,
+    /// Entries warmed when it last retreated.
+    retreated: u64,
     reported: WindowStatistics,
     next_report: Timestamp,
 }
@@ -136,7 +141,10 @@ impl<'a> Run<'a> {
             }
             Contender::OracleUnlimited => Mind::OracleUnlimited(future()),
             Contender::Strategy(strategy) => {
-                Mind::Strategy(Learner::new(config.model, strategy, 1))
+                let mut learner = Learner::new(config.model, strategy, 1);
+                let horizon = horizon(l1_entries as u64, config.l1_share);
+                learner.set_bounds(horizon, config.l2_latency);
+                Mind::Strategy(learner)
             }
         };
         Self {
@@ -153,10 +161,11 @@ impl<'a> Run<'a> {
             flights: VecDeque::new(),
             departed: 0,
             flight_of: vec![0; timeline.keys.len()],
-            unread: VecDeque::new(),
             wanted: Vec::new(),
             over_budget: 0,
             exposure: Exposure::new(timeline.keys.len()),
+            trigger: Trigger::default(),
+            retreated: 0,
             reported: WindowStatistics::default(),
             next_report: Timestamp::ZERO,
         }
@@ -208,22 +217,29 @@ impl<'a> Run<'a> {
         if self.ledger.unread() == 0 || !spent(&self.governor, self.risk()) {
             return;
         }
-        for _ in 0..self.unread.len() {
-            let Some(key) = self.unread.pop_front() else {
-                return;
-            };
-            if self.exposure.off_holds(key) {
-                self.unread.push_back(key);
-            } else {
-                self.drop_unread(key, now);
-            }
+        // Nothing is sent while the budget is spent, so those that `off` holds are not looked at
+        // again on every line.
+        let warmed = self.ledger.totals().warmed;
+        if self.retreated == warmed && !self.exposure.line.is_multiple_of(RETREATS_EVERY) {
+            return;
+        }
+        self.retreated = warmed;
+        let unread: Vec<u32> = self
+            .ledger
+            .unread_by_age()
+            .filter_map(|key| self.timeline.number(key))
+            .filter(|&key| !self.exposure.off_holds(key))
+            .collect();
+        for key in unread {
+            self.drop_unread(key, now);
         }
     }
 
     /// Takes the key out of L1 if it is an unread warm.
     fn drop_unread(&mut self, key: u32, now: Timestamp) {
         let name = &self.timeline.keys[key as usize];
-        if self.ledger.is_unread(name) && self.l1.remove(name) {
+        if self.ledger.is_unread(name) {
+            self.l1.remove(name);
             self.end(name, false);
             self.note(key, now);
         }
@@ -242,6 +258,7 @@ impl<'a> Run<'a> {
 
     fn update(&mut self, key: u32, event: &TraceEvent, now: Timestamp) {
         self.series.lines.push(0);
+        self.trigger = Trigger::Update;
         let name = &self.timeline.keys[key as usize];
         let held = matches!(self.mind, Mind::Refresh) && self.l1.peek(name, now).is_some();
         if let Some(number) = self.flight_of[key as usize].checked_sub(1) {
@@ -264,7 +281,7 @@ impl<'a> Run<'a> {
                 if held {
                     self.wanted.clear();
                     self.wanted.push(key);
-                    self.fetch_wanted(now, None);
+                    self.fetch_wanted(now);
                 }
             }
         }
@@ -275,13 +292,16 @@ impl<'a> Run<'a> {
         let name = &self.timeline.keys[key as usize];
         self.ledger.advance(self.tally.reads, |_| {});
         let (mut hit, mut fetched) = (false, false);
+        self.trigger = Trigger::Miss;
         match self.l1.get(name, now) {
             LocalLookup::Hit {
                 first_read_of_warm, ..
             } => {
                 hit = true;
                 self.tally.hits += 1;
+                self.trigger = Trigger::Hit;
                 if first_read_of_warm {
+                    self.trigger = Trigger::Warmed;
                     self.end(name, true);
                 }
             }
@@ -293,7 +313,7 @@ impl<'a> Run<'a> {
         // The budget sees what `off` does on this line before what we do.
         self.governor
             .off_would_read(f64::from(u8::from(self.off.read_l2(at))));
-        self.governor.judge(hit, self.off.hit(at));
+        self.governor.judge(self.trigger, self.off.hit(at), 1.0);
         if !hit {
             self.ledger.missed(name, self.tally.reads);
             match self.flight_of[key as usize].checked_sub(1) {
@@ -317,7 +337,7 @@ impl<'a> Run<'a> {
             None => self.config.max_pairs_per_warm,
         };
         let price = self.governor.price();
-        let mut asking = None;
+        let trigger = self.trigger;
         let key = self.timeline.lines[at].key;
         let learned = |learner: &mut Learner| -> Option<Request> {
             let seen = Event {
@@ -325,7 +345,7 @@ impl<'a> Run<'a> {
                 op: event.op,
                 at: event.at,
             };
-            let request = learner.observe(&seen, now);
+            let request = learner.observe(&seen, trigger, now);
             (learner.offer(request) == Offer::Queued)
                 .then(|| learner.next_request())
                 .flatten()
@@ -366,8 +386,14 @@ impl<'a> Run<'a> {
                 let Some(request) = learned(learner) else {
                     return;
                 };
-                learner.select(request, now, cap, price);
-                asking = Some(request);
+                let (timeline, flights, l1) = (self.timeline, &self.flight_of, &self.l1);
+                let absent = |key: &Key| {
+                    timeline
+                        .number(key)
+                        .is_some_and(|n| flights[n as usize] == 0)
+                        && l1.peek(key, now).is_none()
+                };
+                learner.select(request, now, cap, price, absent);
                 for candidate in learner.selected() {
                     let number = learner
                         .key(candidate.pair)
@@ -376,11 +402,11 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.fetch_wanted(now, asking);
+        self.fetch_wanted(now);
     }
 
     /// Sends for those wanted that L1 has not, as far as the budget goes.
-    fn fetch_wanted(&mut self, now: Timestamp, asking: Option<Request>) {
+    fn fetch_wanted(&mut self, now: Timestamp) {
         let mut wanted = std::mem::take(&mut self.wanted);
         wanted.retain(|&key| {
             self.flight_of[key as usize] == 0
@@ -392,11 +418,6 @@ impl<'a> Run<'a> {
         let granted = self.governor.grant(wanted.len(), self.risk());
         self.over_budget += (wanted.len() - granted) as u64;
         for &key in &wanted[..granted] {
-            if let (Mind::Strategy(learner), Some(request)) = (&mut self.mind, asking)
-                && let Some(target) = learner.model().id(&self.timeline.keys[key as usize])
-            {
-                learner.fetched(request, target);
-            }
             self.depart(key, true, now);
         }
         self.wanted = wanted;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forewarm_domain::{ChainId, ChainMode, Key, Mode, Outcome};
+use forewarm_domain::{ChainId, ChainMode, Key, Mode, Outcome, Trigger};
 use mockall::mock;
 
 use super::super::*;
@@ -326,7 +326,14 @@ async fn warming_that_loses_reads_is_turned_down_and_says_why() {
     let world = taught(3, |_| {});
     {
         let mut governor = world.engine.governor.lock();
-        (0..512).for_each(|n| governor.judge(n % 2 == 0, true));
+        (0..512).for_each(|n| {
+            let trigger = if n % 2 == 0 {
+                Trigger::Hit
+            } else {
+                Trigger::Miss
+            };
+            governor.judge(trigger, true, 1.0);
+        });
     }
     world.trigger(&key(1));
     assert_eq!(world.warm().await.keys, 0);

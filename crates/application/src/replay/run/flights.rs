@@ -73,7 +73,6 @@ impl Run<'_> {
             let horizon = self.l1_entries as u64;
             self.ledger
                 .landed(name, &placed.evicted, self.tally.reads, horizon);
-            self.unread.push_back(flight.key);
             // To refresh is to keep what L1 held anyway.
             if !matches!(self.mind, Mind::Refresh) {
                 self.keep_share(now);
@@ -93,8 +92,10 @@ impl Run<'_> {
         } else {
             self.ledger.lost(key);
         }
-        if let Mind::Strategy(learner) = &mut self.mind {
-            learner.feed_back(key, useful);
+        if let Mind::Strategy(learner) = &mut self.mind
+            && !useful
+        {
+            learner.lost(key);
         }
     }
 
@@ -119,16 +120,11 @@ impl Run<'_> {
         let share = (self.l1_entries as f64 * self.config.l1_share) as usize;
         let most = share.max(2 * self.config.max_pairs_per_warm);
         while self.ledger.unread() > most {
-            let Some(key) = self.unread.pop_front() else {
+            let oldest = self.ledger.oldest_unread();
+            let Some(key) = oldest.and_then(|key| self.timeline.number(key)) else {
                 return;
             };
             self.drop_unread(key, now);
-        }
-        if self.unread.len() > 4 * most + 64 {
-            let ledger = &self.ledger;
-            let keys = &self.timeline.keys;
-            self.unread
-                .retain(|&key| ledger.is_unread(&keys[key as usize]));
         }
     }
 }

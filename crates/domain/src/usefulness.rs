@@ -1,0 +1,242 @@
+//! Usefulness: the probability that a fetch made now is read in time.
+//!
+//! A score says how strongly a read follows a source. Whether *this* fetch pays also depends on
+//! whether it followed the last few times, on what else points to it, on how it was last
+//! predicted, on how long it has not been read. The clues are put together as perceptron branch
+//! predictors and prefetch filters do (Jiménez & Lin, HPCA 2001; Bhatia, Chacon, Pugsley, Teran,
+//! Gratz & Jiménez, "Perceptron-based prefetch filtering", ISCA 2019): each clue picks one weight
+//! from a table of its own, and the sum decides. Unlike there the sum is a log-odds, trained by
+//! stochastic gradient descent on the logistic loss, so that what comes out is a probability.
+//!
+//! Cost: one addition a clue to ask, one multiplication and addition a clue to learn.
+//! Memory: 256 weights a clue, 11 KiB in all, whatever the number of pairs.
+
+use std::time::Duration;
+
+use crate::co_occurrence::SourceKind;
+use crate::history::History;
+
+/// What made us ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Trigger {
+    /// An update.
+    Update,
+    /// A read that L1 did not have.
+    Miss,
+    /// A read that L1 had.
+    Hit,
+    /// The first read of a warmed entry.
+    Warmed,
+    /// A read of which only the fact is known.
+    #[default]
+    Elsewhere,
+}
+
+/// What is known about a candidate when it could be fetched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evidence {
+    /// The role in which the source asks.
+    pub kind: SourceKind,
+    /// What made it ask.
+    pub trigger: Trigger,
+    /// Whether the candidate is a partner's partner.
+    pub second_hop: bool,
+    /// In which of the source's last windows it was read.
+    pub followed: History,
+    /// Which of its last predictions for this source came true.
+    pub came: History,
+    /// Windows in which it followed, decayed.
+    pub support: f32,
+    /// P(read within a window | source).
+    pub probability: f32,
+    /// The share of all windows that contain it.
+    pub chance: f32,
+    /// Mean time from the source to the read.
+    pub lag: Duration,
+    /// How many other recent events point to it.
+    pub votes: u8,
+    /// P(read | any of those events), as if they were independent.
+    pub joint: f32,
+    /// Reads of anything since it was last read; `None` = never seen.
+    pub idle: Option<u64>,
+    /// Windows that contain it, decayed: how popular it is.
+    pub popularity: f32,
+}
+
+/// Clues and the weights of each.
+const CLUES: usize = 11;
+const VALUES: usize = 256;
+
+/// [`Evidence`] in the form that the estimator takes: one small number a clue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clues([u8; CLUES]);
+
+impl Evidence {
+    /// Each clue in a few dozen steps, logarithmic where the range is wide.
+    pub fn clues(&self) -> Clues {
+        let read = u8::from(self.kind == SourceKind::Read);
+        let hop = u8::from(self.second_hop);
+        let since = (self.followed.pattern() | 0x80).trailing_zeros() as u8;
+        Clues([
+            self.followed.pattern(),
+            self.came.pattern(),
+            self.votes.min(15) | read << 4 | hop << 5,
+            (-(1.0 - self.joint).max(1e-3).log2() * 4.0) as u8,
+            self.trigger as u8 | read << 3 | hop << 4,
+            self.idle
+                .map_or(63, |idle| steps(idle as f32, 8.0, 2.0).min(62)),
+            steps(self.popularity, 1.0, 2.0).min(40),
+            steps(self.lag.as_micros() as f32, 100.0, 1.0).min(40),
+            steps(self.chance, 1e-5, 1.0).min(40),
+            (self.probability * 5.0).min(4.0) as u8 * 8 + steps(self.support, 1.0, 1.0).min(7),
+            since * 16 + self.followed.yes() as u8 + 8 * read,
+        ])
+    }
+}
+
+/// 0 up to `from`, then `per_doubling` steps for each doubling.
+fn steps(value: f32, from: f32, per_doubling: f32) -> u8 {
+    if value <= from {
+        return 0;
+    }
+    // Saturates at 255.
+    (((value / from).log2() * per_doubling) as u8).saturating_add(1)
+}
+
+/// How far one verdict moves the weights. Smaller follows slower, larger forgets the rare.
+const RATE: f32 = 0.02;
+/// What is never impossible: keeps a run of luck from closing the case.
+const LEAST: f32 = 0.002;
+
+/// The estimator.
+#[derive(Debug, Clone)]
+pub struct Estimator {
+    weights: Box<[[f32; VALUES]; CLUES]>,
+    bias: f32,
+}
+
+impl Default for Estimator {
+    /// Before anything is learned the past windows speak alone: (yes + 0.3) / (windows + 1.6),
+    /// so one time of one is worth 0.5 and seven of seven 0.85.
+    fn default() -> Self {
+        let mut weights = Box::new([[0.0; VALUES]; CLUES]);
+        for (pattern, weight) in weights[0].iter_mut().enumerate().skip(1) {
+            let len = pattern.ilog2() as f32;
+            let yes = pattern.count_ones() as f32 - 1.0;
+            *weight = ((yes + 0.3) / (len - yes + 1.3)).ln();
+        }
+        Self { weights, bias: 0.0 }
+    }
+}
+
+impl Estimator {
+    /// P(read in time | fetched now), in [0.002, 0.998].
+    pub fn expected(&self, clues: &Clues) -> f32 {
+        let weights = self.weights.iter().zip(clues.0);
+        let sum: f32 = weights.map(|(table, clue)| table[clue as usize]).sum();
+        let odds = (-(self.bias + sum)).exp();
+        (1.0 / (1.0 + odds)).clamp(LEAST, 1.0 - LEAST)
+    }
+
+    /// Learns what came of a candidate with these clues.
+    pub fn learn(&mut self, clues: &Clues, useful: bool) {
+        let surprise = f32::from(u8::from(useful)) - self.expected(clues);
+        let step = surprise * RATE;
+        self.bias += step * 0.2;
+        for (table, clue) in self.weights.iter_mut().zip(clues.0) {
+            table[clue as usize] += step;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn evidence(followed: History) -> Evidence {
+        Evidence {
+            kind: SourceKind::Update,
+            trigger: Trigger::Update,
+            second_hop: false,
+            followed,
+            came: History::default(),
+            support: 4.0,
+            probability: 0.5,
+            chance: 0.01,
+            lag: Duration::from_millis(3),
+            votes: 0,
+            joint: 0.5,
+            idle: Some(100),
+            popularity: 10.0,
+        }
+    }
+
+    #[test]
+    fn before_anything_is_learned_the_past_windows_speak() {
+        let fresh = Estimator::default();
+        let expected = |bits, len| fresh.expected(&evidence(History::of(bits, len)).clues());
+        let ladder = [
+            expected(0, 7),
+            expected(1, 7),
+            expected(1, 2),
+            expected(1, 1),
+            expected(0b111, 3),
+            expected(0x7f, 7),
+        ];
+        assert!(ladder.is_sorted_by(|a, b| a < b), "{ladder:?}");
+        assert!((0.45..0.55).contains(&ladder[3]), "{ladder:?}");
+    }
+
+    #[test]
+    fn what_is_expected_is_what_happens() {
+        // Two kinds of candidates that differ in one clue, useful in 90 % and 10 % of the cases.
+        let mut estimator = Estimator::default();
+        let good = evidence(History::of(1, 1)).clues();
+        let bad = Evidence {
+            votes: 3,
+            ..evidence(History::of(1, 1))
+        }
+        .clues();
+        for n in 0..4_000_u32 {
+            estimator.learn(&good, n % 10 != 0);
+            estimator.learn(&bad, n % 10 == 0);
+        }
+        let (good, bad) = (estimator.expected(&good), estimator.expected(&bad));
+        assert!(
+            (good - 0.9).abs() < 0.08 && (bad - 0.1).abs() < 0.08,
+            "{good} {bad}"
+        );
+    }
+
+    #[test]
+    fn a_change_is_followed() {
+        let mut estimator = Estimator::default();
+        let clues = evidence(History::of(0b11, 2)).clues();
+        (0..5_000).for_each(|_| estimator.learn(&clues, true));
+        assert!(estimator.expected(&clues) > 0.95);
+        (0..500).for_each(|_| estimator.learn(&clues, false));
+        assert!(estimator.expected(&clues) < 0.2);
+    }
+
+    proptest! {
+        /// Whatever the evidence and whatever was learned: a probability, and no panic.
+        #[test]
+        fn the_answer_is_a_probability(
+            bits in any::<u8>(), len in 0_u32..8, floats in prop::array::uniform5(any::<f32>()),
+            votes in any::<u8>(), idle in prop::option::of(any::<u64>()), lag in any::<u32>(),
+            verdicts in prop::collection::vec(any::<bool>(), 0..50), second_hop in any::<bool>()
+        ) {
+            let [support, probability, chance, joint, popularity] = floats;
+            let clues = Evidence {
+                support, probability, chance, joint, popularity, votes, idle, second_hop,
+                lag: Duration::from_micros(u64::from(lag)),
+                ..evidence(History::of(bits, len))
+            }.clues();
+            let mut estimator = Estimator::default();
+            verdicts.iter().for_each(|&useful| estimator.learn(&clues, useful));
+            let expected = estimator.expected(&clues);
+            prop_assert!((LEAST..=1.0 - LEAST).contains(&expected), "{}", expected);
+        }
+    }
+}
