@@ -61,7 +61,7 @@ impl Link {
     }
 
     /// The way in force: `tracking`, `keyspace` or `ttl`.
-    pub(crate) fn mode(&self) -> &'static str {
+    pub fn mode(&self) -> &'static str {
         self.state.lock().how.name()
     }
 
@@ -71,7 +71,7 @@ impl Link {
     }
 
     /// For people; `null` where there is no link to be.
-    pub(crate) fn report(&self, core: &Core) -> Value {
+    pub fn report(&self, core: &Core) -> Value {
         if !self.wanted {
             return Value::Null;
         }
