@@ -14,7 +14,7 @@ use crate::testing::{Call, Fault, key, stored};
 const KEYS: u32 = 12;
 const L1: usize = 5;
 const EXTRA: f64 = 0.25;
-const BOUND: Duration = Duration::from_secs(2);
+const BOUND: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -82,6 +82,7 @@ enum Step {
 #[derive(Debug, Clone)]
 enum Event {
     Open,
+    Prove,
     Lose,
     Lapse,
     GiveUp,
@@ -109,7 +110,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         ]
     };
     let event = prop_oneof![
-        4 => Just(Event::Open),
+        2 => Just(Event::Open),
+        6 => Just(Event::Prove),
         4 => Just(Event::Lose),
         1 => Just(Event::Lapse),
         1 => Just(Event::GiveUp),
@@ -132,7 +134,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => k().prop_map(|key| Step::Invalidate { key }),
         1 => Just(Step::Flush),
         3 => k().prop_map(|key| Step::Told { key }),
-        4 => event.prop_map(Step::Link),
+        8 => event.prop_map(Step::Link),
         8 => Just(Step::Learn),
         8 => fault().prop_map(|fault| Step::Warm { fault }),
         3 => (k(), any::<bool>()).prop_map(|(key, value)| Step::WarmAndUpdate { key, value }),
@@ -257,6 +259,7 @@ impl Naive {
                 self.link = Link::None;
                 self.all_known();
             }
+            (Event::Prove, Link::Open) => engine.proven(|| now + BOUND),
             (Event::Lose, Link::Open) => {
                 engine.link_lost();
                 self.link = Link::Lost;
