@@ -41,11 +41,18 @@ impl Check {
             return Ok(Verdict::Busy);
         }
         match self {
-            // Subscribed under RESP2 the answer is a list.
-            Self::Alive => match reply.or_error("PING")? {
-                Reply::Text(_) | Reply::List(_) => Ok(Verdict::Fine),
-                other => Err(LinkError::Failed(format!("PING: {other:?} for an answer"))),
-            },
+            Self::Alive => {
+                let reply = reply.or_error("PING")?;
+                // Subscribed under RESP2 the answer is a list.
+                let word = match &reply {
+                    Reply::List(parts) => parts.first().and_then(Reply::text),
+                    reply => reply.text(),
+                };
+                if word.is_some_and(|word| word.eq_ignore_ascii_case("pong")) {
+                    return Ok(Verdict::Fine);
+                }
+                Err(LinkError::Failed(format!("PING: {reply:?} for an answer")))
+            }
             Self::Primaries(expected, asked) => {
                 let reply = reply.or_error("CLUSTER SLOTS")?;
                 match primaries_of(&reply, asked) {
@@ -103,7 +110,7 @@ mod tests {
         assert_eq!(judge(error(busy)), Ok(Verdict::Busy));
         let loading = judge(error("LOADING Redis is loading the dataset"));
         assert!(matches!(loading, Err(LinkError::Failed(_))), "{loading:?}");
-        assert!(judge(Reply::Null).is_err());
+        assert!(judge(Reply::Null).is_err() && judge(text("OK")).is_err());
     }
 
     #[test]
