@@ -103,8 +103,8 @@ fn check_limits(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A single late answer must not stop L1, and a read that waits for another's L2 read gets what that
-/// found up to the demand timeout ago.
+/// A single late answer must not stop L1; and a read may join another that began a demand timeout ago,
+/// or a little more where that is a warm.
 fn check_staleness(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
     if config.l2.backend != Backend::Redis || config.invalidation.mode == InvalidationMode::Ttl {
         return Ok(());
@@ -115,7 +115,7 @@ fn check_staleness(config: &Config, figment: &Figment) -> Result<(), ConfigError
             "twice invalidation.ping_interval",
             config.invalidation.ping_interval.0 * 2,
         ),
-        ("l2.demand_timeout", config.l2.demand_timeout.0),
+        ("twice l2.demand_timeout", config.l2.demand_timeout.0 * 2),
     ];
     for (name, least) in least {
         if bound < least {

@@ -246,7 +246,7 @@ section! {
         mode: InvalidationMode = InvalidationMode::Auto;
         /// How long after Redis last proved that its changes reach L1 values are still served from
         /// there. More rides out longer pauses of Redis; less bounds what is served when the link
-        /// dies unnoticed. At least twice `invalidation.ping_interval`, and `l2.demand_timeout`.
+        /// dies unnoticed. At least twice `invalidation.ping_interval` and twice `l2.demand_timeout`.
         max_staleness: Span = Span::secs(5), Span::millis(20) => Span::secs(86_400);
         /// How often that proof is asked for: one PING a node.
         ping_interval: Span = Span::secs(1), Span::millis(10) => Span::secs(3_600);

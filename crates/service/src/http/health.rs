@@ -71,7 +71,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Value>, Proble
     let blind = app.link.blinds(&app);
     Ok(Json(json!({
         "status": if error.is_none() && !blind { "ready" } else { "degraded" },
-        "l1": if blind { "waits for the invalidation link" } else { "up" },
+        "l1": if blind { "waiting" } else { "up" },
         "l2": {
             "backend": app.shared.backend(),
             "up": error.is_none(),
