@@ -155,7 +155,7 @@ impl LinkEvents for Hearer {
         let mut state = core.link.state.lock();
         if state.trouble.is_none() {
             let bound = self.bound();
-            tracing::warn!(%reason, ?bound, "the invalidation link is lost; L1 answers until the bound");
+            tracing::warn!(%reason, ?bound, "there is no invalidation link; L1 answers no longer than the bound");
         }
         state.open = false;
         state.trouble = Some(reason.to_owned());

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{command, free_port};
 
-/// A Redis Sentinel that watches one master alone, and takes it for dead after 300 ms. Killed on drop.
+/// A Redis Sentinel that watches one master alone, and takes it for dead after 700 ms. Killed on drop.
 #[derive(Debug)]
 pub struct Sentinel {
     port: u16,
@@ -32,7 +32,7 @@ impl Sentinel {
         let file = folder.path().join("sentinel.conf");
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {master} 1\n\
-             sentinel down-after-milliseconds {name} 300\nsentinel failover-timeout {name} 3000\n\
+             sentinel down-after-milliseconds {name} 700\nsentinel failover-timeout {name} 3000\n\
              sentinel parallel-syncs {name} 8\n",
             folder.path().display()
         );
