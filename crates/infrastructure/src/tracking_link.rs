@@ -178,11 +178,10 @@ impl Link {
         self.fallen_back = false;
         self.lapse = None;
         self.events.opened(session.how());
-        let proof = session.first_proof();
-        self.events.proven(proof);
+        self.events.proven(session.proof());
         let end = session.run(&self.config, &*self.events).await;
         self.events.lost(&end.to_string());
-        self.lapse = Some(session.last_proof() + self.config.max_staleness);
+        self.lapse = Some(session.proof() + self.config.max_staleness);
         if matches!(end, End::Silent(_)) {
             self.lapse = None;
             self.events.lapsed();

@@ -117,11 +117,8 @@ impl Session {
         self.how
     }
 
-    pub(super) fn first_proof(&self) -> Instant {
-        self.proofs.oldest()
-    }
-
-    pub(super) fn last_proof(&self) -> Instant {
+    /// The moment before which every change has been told.
+    pub(super) fn proof(&self) -> Instant {
         self.proofs.oldest()
     }
 
