@@ -15,6 +15,7 @@
 mod config;
 mod control;
 mod ghost;
+mod invalidation;
 mod learning;
 mod lookup;
 mod observation;
@@ -35,6 +36,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::breaker::Breaker;
 use crate::flights::Flights;
+use crate::freshness::Freshness;
 use crate::governor::Governor;
 use crate::learner::Learner;
 use crate::ledger::Ledger;
@@ -107,6 +109,7 @@ pub struct Engine {
     l2: Arc<dyn SharedCache>,
     metrics: Arc<Metrics>,
     flights: Flights,
+    freshness: Freshness,
     ledger: Mutex<Ledger>,
     governor: Mutex<Governor>,
     breaker: Mutex<Breaker>,
@@ -115,6 +118,7 @@ pub struct Engine {
     rollout: RwLock<Rollout>,
     shadow: Mutex<shadow::ShadowSet>,
     ghost: Mutex<Ghost>,
+    ghost_sample: ghost::Sample,
     events: ArrayQueue<Observation>,
     /// Warms that left L1 unread, on their way to the learner; lossy.
     crowded_out: ArrayQueue<Key>,
@@ -182,12 +186,14 @@ impl Engine {
             l1: parts.l1,
             l2: parts.l2,
             metrics: parts.metrics,
+            ghost_sample: parts.ghost.sample(),
             ghost: Mutex::new(parts.ghost),
             key_of: parts.key_of,
             wake_learner: parts.wake_learner,
             wake_warmer: parts.wake_warmer,
             strategy_label: RwLock::new(label),
             flights: Flights::default(),
+            freshness: Freshness::default(),
             ledger: Mutex::default(),
             breaker: Mutex::default(),
             shadow: Mutex::default(),
@@ -232,6 +238,7 @@ impl Engine {
         seen.version = update.version;
         match value {
             Some(value) => {
+                self.flights.databases().note(key.database());
                 let ttl = update.ttl.or(self.config.default_ttl);
                 let cached = Cached {
                     value,

@@ -11,6 +11,11 @@
 //! The fence: a value is placed in L1 under the lock of this table and only while its flight is in
 //! it; an invalidation takes the flight out before it touches L1. So no order of the two leaves an
 //! outdated value in L1.
+//!
+//! While nobody tells of changes in L2 the flights are *grounded*: they answer who waits and place
+//! nothing, because what they bring may have changed unheard.
+
+mod databases;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,6 +27,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::ports::{Cached, SharedCacheError};
+
+pub use databases::Databases;
 
 /// How a flight ended.
 #[derive(Debug, Clone)]
@@ -102,12 +109,14 @@ pub struct Flights {
     /// begins after the look reads L2 after it too, and so sees what the caller is announcing.
     /// One that is landing counts until its value is in L1: whoever sees zero may touch L1.
     count: AtomicUsize,
+    databases: Databases,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     reads: HashMap<Key, Arc<Flight>, RandomState>,
     writes: HashMap<Key, Writes, RandomState>,
+    grounded: bool,
 }
 
 /// Our writes of one key that are under way.
@@ -129,6 +138,13 @@ impl Table {
             writes.doubtful = true;
         }
     }
+
+    fn discard_all(&mut self) {
+        self.reads.clear();
+        for writes in self.writes.values_mut() {
+            writes.doubtful = true;
+        }
+    }
 }
 
 impl Flights {
@@ -145,9 +161,11 @@ impl Flights {
     }
 
     /// Starts a warm flight, unless the key is on its way already.
+    ///
+    /// None either while the flights are grounded: a warm would be read and thrown away.
     pub fn board_warm(&self, key: &Key) -> Option<Ticket<'_>> {
         let mut table = self.table.lock();
-        if table.reads.contains_key(key) {
+        if table.grounded || table.reads.contains_key(key) {
             return None;
         }
         Some(self.depart(&mut table, key, true))
@@ -155,6 +173,7 @@ impl Flights {
 
     /// A write of the key to L2 begins. The ticket must be landed, whatever becomes of the write.
     pub fn begin_write(&self, key: &Key) -> WriteTicket<'_> {
+        self.databases.note(key.database());
         let mut table = self.table.lock();
         let writes = table.writes.entry(key.clone()).or_default();
         writes.doubtful |= writes.under_way > 0;
@@ -179,11 +198,30 @@ impl Flights {
     /// Everything may have changed.
     pub fn discard_all(&self) {
         let mut table = self.table.lock();
-        table.reads.clear();
-        for writes in table.writes.values_mut() {
-            writes.doubtful = true;
-        }
+        table.discard_all();
         self.recount(&table);
+    }
+
+    /// From now on changes may go unheard: nothing that is on its way, or sets out, is placed
+    /// until [`lift`](Self::lift).
+    pub fn ground(&self) {
+        let mut table = self.table.lock();
+        table.grounded = true;
+        table.discard_all();
+        self.recount(&table);
+    }
+
+    /// Changes are heard again: what sets out from now on may be placed, nothing from before.
+    pub fn lift(&self) {
+        let mut table = self.table.lock();
+        table.grounded = false;
+        table.discard_all();
+        self.recount(&table);
+    }
+
+    /// The databases whose values L1 may hold.
+    pub fn databases(&self) -> &Databases {
+        &self.databases
     }
 
     fn recount(&self, table: &Table) {
@@ -201,6 +239,7 @@ impl Flights {
     }
 
     fn depart(&self, table: &mut Table, key: &Key, warm: bool) -> Ticket<'_> {
+        self.databases.note(key.database());
         let flight = Arc::new(Flight::new(warm));
         table.reads.insert(key.clone(), Arc::clone(&flight));
         self.recount(table);
@@ -234,7 +273,7 @@ impl Ticket<'_> {
     pub fn land(mut self, arrival: Arrival, place: impl FnOnce(bool)) -> Landing {
         let landing = {
             let mut table = self.flights.table.lock();
-            let valid = self.take_off_table(&mut table);
+            let valid = self.take_off_table(&mut table) && !table.grounded;
             let awaited = self.flight.is_awaited();
             if valid {
                 place(awaited);
@@ -287,9 +326,10 @@ impl WriteTicket<'_> {
     pub fn land(self, settle: impl FnOnce(bool)) {
         let mut table = self.flights.table.lock();
         table.reads.remove(&self.key);
+        let grounded = table.grounded;
         let mut alone = false;
         if let Some(writes) = table.writes.get_mut(&self.key) {
-            alone = !writes.doubtful;
+            alone = !writes.doubtful && !grounded;
             writes.under_way -= 1;
             if writes.under_way == 0 {
                 table.writes.remove(&self.key);
@@ -301,125 +341,4 @@ impl WriteTicket<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use forewarm_domain::ChainId;
-
-    fn key() -> Key {
-        Key::new("k", 0, ChainId::DEFAULT)
-    }
-
-    fn fly(flights: &Flights) -> Ticket<'_> {
-        match flights.board(&key(), Company::Anybody) {
-            Boarding::Fly(ticket) => ticket,
-            Boarding::Join(_) => panic!("the key is on its way"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_second_read_joins_and_gets_the_same_answer() {
-        let flights = Flights::default();
-        let ticket = fly(&flights);
-        let Boarding::Join(flight) = flights.board(&key(), Company::Anybody) else {
-            panic!("should join")
-        };
-        assert!(flights.board_warm(&key()).is_none());
-        let mut awaited = None;
-        let landing = ticket.land(Arrival::Value(None), |waiting| awaited = Some(waiting));
-        assert!(landing.valid && landing.awaited);
-        assert_eq!(awaited, Some(true));
-        assert!(matches!(flight.arrival().await, Arrival::Value(None)));
-        assert!(flights.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_discarded_flight_answers_who_waited_and_places_nothing() {
-        let flights = Flights::default();
-        let ticket = fly(&flights);
-        let Boarding::Join(early) = flights.board(&key(), Company::Anybody) else {
-            panic!("should join")
-        };
-        flights.discard(&key());
-        let later = fly(&flights);
-        let landing = ticket.land(Arrival::Value(None), |_| panic!("placed an outdated value"));
-        assert!(!landing.valid && landing.awaited);
-        assert!(matches!(early.arrival().await, Arrival::Value(None)));
-        assert!(
-            later.land(Arrival::Value(None), |_| {}).valid,
-            "the newer flight is untouched"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_flight_whose_task_was_cancelled_strands_nobody() {
-        let flights = Flights::default();
-        let ticket = fly(&flights);
-        let Boarding::Join(flight) = flights.board(&key(), Company::Anybody) else {
-            panic!("should join")
-        };
-        drop(ticket);
-        assert!(matches!(flight.arrival().await, Arrival::Abandoned));
-        fly(&flights).land(Arrival::Value(None), |_| {});
-    }
-
-    #[test]
-    fn a_landing_flight_is_on_its_way_until_its_value_is_placed() {
-        let flights = Flights::default();
-        fly(&flights).land(Arrival::Value(None), |_| {
-            assert!(
-                !flights.is_empty(),
-                "an update that saw zero here would not wait for the placement that it must undo"
-            );
-        });
-        assert!(flights.is_empty());
-    }
-
-    #[test]
-    fn a_read_that_a_warm_has_failed_once_takes_the_key_from_the_next_warm() {
-        let flights = Flights::default();
-        let warm = flights.board_warm(&key()).expect("nobody flies");
-        let Boarding::Fly(demand) = flights.board(&key(), Company::Demand) else {
-            panic!("waits for a warm again")
-        };
-        assert!(!warm.land(Arrival::Value(None), |_| {}).valid);
-        let Boarding::Join(_) = flights.board(&key(), Company::Demand) else {
-            panic!("demand flights are joined")
-        };
-        assert!(demand.land(Arrival::Value(None), |_| {}).valid);
-    }
-
-    /// Whether each of the writes, ended in the order of the ids, was alone.
-    fn alone(ends: &mut Vec<WriteTicket<'_>>) -> Vec<bool> {
-        let mut said = Vec::new();
-        for write in ends.drain(..) {
-            write.land(|alone| said.push(alone));
-        }
-        said
-    }
-
-    #[test]
-    fn a_write_is_alone_unless_another_or_an_invalidation_came_between() {
-        let flights = Flights::default();
-        assert_eq!(alone(&mut vec![flights.begin_write(&key())]), [true]);
-        let (first, second) = (flights.begin_write(&key()), flights.begin_write(&key()));
-        assert_eq!(alone(&mut vec![first]), [false]);
-        let third = flights.begin_write(&key());
-        assert_eq!(alone(&mut vec![second, third]), [false, false]);
-        let write = flights.begin_write(&key());
-        flights.discard(&key());
-        assert_eq!(alone(&mut vec![write]), [false]);
-        let write = flights.begin_write(&key());
-        flights.discard_all();
-        assert_eq!(alone(&mut vec![write]), [false]);
-        assert_eq!(alone(&mut vec![flights.begin_write(&key())]), [true]);
-        assert!(flights.is_empty());
-    }
-
-    #[test]
-    fn a_read_under_way_when_a_write_ends_is_discarded() {
-        let flights = Flights::default();
-        let (write, read) = (flights.begin_write(&key()), fly(&flights));
-        write.land(|_| {});
-        assert!(!read.land(Arrival::Value(None), |_| {}).valid);
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod engine;
 pub mod flights;
+pub mod freshness;
 pub mod generate;
 pub mod governor;
 pub mod learner;

@@ -19,7 +19,9 @@ pub use catalogue::{
 };
 use catalogue::{LATENCY, LOOKUP, TRACKING, WARMING};
 use cells::{Counter, Gauge, Histogram};
-pub use label::{BreakerState, CacheOp, DropReason, EvictionReason, Level, StrategyLabel};
+pub use label::{
+    BreakerState, CacheOp, DropReason, EvictionReason, Invalidation, Level, StrategyLabel,
+};
 pub use visit::{Sample, SampleValue};
 
 /// Durations of the hot path are timed once in so many calls, which brings the cost of timing from
@@ -37,6 +39,8 @@ pub struct Metrics {
     budget_used: Gauge,
     l2_up: Gauge,
     breaker_state: Gauge,
+    invalidations: Counter,
+    invalidation_mode: Gauge,
     invalidation_link_up: Gauge,
     feed_lag_seconds: Gauge,
 }
@@ -137,6 +141,8 @@ impl Metrics {
             budget_used: Gauge::default(),
             l2_up: Gauge::default(),
             breaker_state: Gauge::default(),
+            invalidations: Counter::default(),
+            invalidation_mode: Gauge::default(),
             invalidation_link_up: Gauge::default(),
             feed_lag_seconds: Gauge::default(),
         }
@@ -222,6 +228,11 @@ impl Metrics {
         self.evictions(level, reason, 1);
     }
 
+    /// L2 told that a key has changed.
+    pub fn invalidated(&self) {
+        self.invalidations.add(1);
+    }
+
     /// `n` entries left a cache.
     pub fn evictions(&self, level: Level, reason: EvictionReason, n: u64) {
         self.caches[level as usize].evictions[reason as usize].add(n);
@@ -286,6 +297,11 @@ impl Metrics {
     /// The breaker before L2.
     pub fn set_breaker(&self, state: BreakerState) {
         self.breaker_state.set(f64::from(state as u8));
+    }
+
+    /// How L1 learns of changes in L2.
+    pub fn set_invalidation_mode(&self, mode: Invalidation) {
+        self.invalidation_mode.set(f64::from(mode as u8));
     }
 
     /// Whether invalidations reach L1.

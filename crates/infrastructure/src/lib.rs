@@ -10,5 +10,6 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
+pub mod tracking_link;
 
 pub use codec::{KeyCodec, TemplateError};

@@ -1,5 +1,9 @@
 //! Real servers for tests (feature `testing`).
 
+mod sentinel;
+
+pub use sentinel::Sentinel;
+
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -95,25 +99,12 @@ impl RedisServer {
 
     /// Sends one command over a connection of its own and gives the raw reply (RESP2 text).
     pub fn command(&self, parts: &[&str]) -> io::Result<String> {
-        let raw: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-        let reply = self.command_bytes(&raw)?;
-        Ok(String::from_utf8_lossy(&reply).into_owned())
+        command(self.port, parts)
     }
 
     /// [`command`](Self::command) for binary keys and values.
     pub fn command_bytes(&self, parts: &[&[u8]]) -> io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let mut request = format!("*{}\r\n", parts.len()).into_bytes();
-        for part in parts {
-            request.extend(format!("${}\r\n", part.len()).bytes());
-            request.extend(*part);
-            request.extend(b"\r\n");
-        }
-        stream.write_all(&request)?;
-        let mut reply = Vec::new();
-        read_reply(&mut BufReader::new(stream), &mut reply)?;
-        Ok(reply)
+        command_bytes(self.port, parts)
     }
 
     /// How many times the server has executed a command (its own count: `INFO commandstats`).
@@ -176,6 +167,28 @@ impl Drop for RedisServer {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("it is bound").port()
+}
+
+/// Sends one command to a server on this port of 127.0.0.1 and gives the raw reply.
+fn command(port: u16, parts: &[&str]) -> io::Result<String> {
+    let raw: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    let reply = command_bytes(port, &raw)?;
+    Ok(String::from_utf8_lossy(&reply).into_owned())
+}
+
+fn command_bytes(port: u16, parts: &[&[u8]]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut request = format!("*{}\r\n", parts.len()).into_bytes();
+    for part in parts {
+        request.extend(format!("${}\r\n", part.len()).bytes());
+        request.extend(*part);
+        request.extend(b"\r\n");
+    }
+    stream.write_all(&request)?;
+    let mut reply = Vec::new();
+    read_reply(&mut BufReader::new(stream), &mut reply)?;
+    Ok(reply)
 }
 
 fn read_reply(from: &mut impl BufRead, reply: &mut Vec<u8>) -> io::Result<()> {

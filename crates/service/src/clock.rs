@@ -39,10 +39,18 @@ impl Clock {
         self.started.elapsed()
     }
 
-    /// Takes over the system's clock where it has moved away by more than half a second.
-    pub fn follow(&self) {
+    /// Whether the system's clock has moved away by more than half a second, and then whether it
+    /// was set back.
+    pub fn stepped(&self) -> Option<bool> {
         let (ours, theirs) = (self.now(), time_of_day());
-        if ours.since(theirs).max(theirs.since(ours)) > TOLERANCE {
+        let stepped = ours.since(theirs).max(theirs.since(ours)) > TOLERANCE;
+        stepped.then_some(theirs < ours)
+    }
+
+    /// Takes over the system's clock where it has [moved away](Self::stepped).
+    pub fn follow(&self) {
+        if self.stepped().is_some() {
+            let theirs = time_of_day();
             let anchor = theirs - self.running();
             self.anchor.store(anchor.as_micros(), Ordering::Relaxed);
         }
@@ -65,10 +73,13 @@ mod tests {
         let clock = Clock::start();
         assert!(time_of_day().since(clock.now()) < Duration::from_millis(400));
         let right = clock.anchor.load(Ordering::Relaxed);
+        assert_eq!(clock.stepped(), None);
         clock.anchor.store(right - 3_600_000_000, Ordering::Relaxed);
+        assert_eq!(clock.stepped(), Some(false));
         clock.follow();
         assert!(clock.anchor.load(Ordering::Relaxed).abs_diff(right) < 400_000);
         clock.anchor.store(right + 3_600_000_000, Ordering::Relaxed);
+        assert_eq!(clock.stepped(), Some(true));
         clock.follow();
         assert!(clock.anchor.load(Ordering::Relaxed).abs_diff(right) < 400_000);
     }

@@ -22,8 +22,9 @@ pub use layers::{Effective, Sources, load};
 pub use presets::PRESETS;
 pub use section::{Section, Setting, Value};
 pub use sections::{
-    Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedKind, Http, Keys, L1, L2, LogFormat,
-    ModeName, ModelFile, Redis, Rollout, RolloutChain, Telemetry, Tracking, Warming,
+    Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedKind, Http, Invalidation,
+    InvalidationMode, Keys, L1, L2, LogFormat, ModeName, ModelFile, Redis, Rollout, RolloutChain,
+    Telemetry, Tracking, Warming,
 };
 pub use show::show;
 pub use strategies::{Adaptive, Aggressive, Conservative, Strategy, Threshold, TimeBased, TopN};

@@ -11,6 +11,7 @@ use forewarm_application::ports::{SharedCache, Stored};
 use forewarm_domain::{Key, Op};
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::feeds::{EventSink, FeedEvent};
+use forewarm_infrastructure::l2::RedisStore;
 use forewarm_infrastructure::telemetry::Telemetry;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::{Config, Strategy, Warming};
+use crate::invalidation::Link;
 use crate::wiring::Wakers;
 
 /// The engine with everything that it takes to run it. Shared by the loops, the HTTP interface,
@@ -39,6 +41,10 @@ pub struct Core {
     pub telemetry: Telemetry,
     /// Signs of life.
     pub vitals: Vitals,
+    /// How L1 learns of changes in L2.
+    pub link: Link,
+    /// L2, where it is a Redis of the configuration.
+    pub(crate) redis: Option<Arc<RedisStore>>,
     pub(crate) wakers: Arc<Wakers>,
     warming: Mutex<Warming>,
     calls: AtomicU64,
@@ -57,6 +63,8 @@ impl fmt::Debug for Core {
 pub(crate) struct Made {
     pub(crate) engine: Arc<Engine>,
     pub(crate) shared: Arc<dyn SharedCache>,
+    pub(crate) redis: Option<Arc<RedisStore>>,
+    pub(crate) link: Link,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
@@ -149,6 +157,8 @@ impl Core {
             engine: made.engine,
             clock: made.clock,
             shared: made.shared,
+            redis: made.redis,
+            link: made.link,
             metrics: made.metrics,
             telemetry: made.telemetry,
             vitals: Vitals::default(),

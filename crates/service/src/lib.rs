@@ -6,7 +6,7 @@
 //! 2. [`core`], [`clock`]: the engine with its names, its time and its wake-ups; how it is put
 //!    together and driven is in `wiring` and `loops`;
 //! 3. [`service`]: the handle, also for programs that embed Forewarm;
-//! 4. [`http`], `feeds`: the surfaces;
+//! 4. [`http`], `feeds`: the surfaces; [`invalidation`]: how L1 learns of changes in L2;
 //! 5. [`cli`]: the command line.
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ pub mod config;
 pub mod core;
 mod feeds;
 pub mod http;
+pub mod invalidation;
 mod loops;
 pub mod service;
 mod signals;

@@ -108,7 +108,10 @@ async fn tick(core: Arc<Core>, feeds: Arc<Feeds>) {
     loop {
         ticks.tick().await;
         core.vitals.ticker_lives(core.clock.running());
-        core.clock.follow();
+        if let Some(back) = core.clock.stepped() {
+            core.engine.clock_set(back, || core.clock.follow());
+        }
+        core.link.tick(&core);
         core.engine.tick(core.clock.now());
         if let Some(lag) = feeds.lag() {
             core.metrics.set_feed_lag(lag);

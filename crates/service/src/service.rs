@@ -14,6 +14,7 @@ use forewarm_infrastructure::TemplateError;
 use forewarm_infrastructure::l2::{OpenError, RedisConfigError};
 use forewarm_infrastructure::telemetry::TelemetryError;
 use forewarm_infrastructure::trace::TraceError;
+use forewarm_infrastructure::tracking_link::{LinkConfigError, TrackingLink};
 use forewarm_strategies::InvalidParameter;
 use tokio::net::TcpListener;
 
@@ -21,6 +22,7 @@ use crate::config::{Config, ConfigError, Sources, load};
 use crate::core::Core;
 use crate::feeds::Feeds;
 use crate::http::{self, Server};
+use crate::invalidation;
 use crate::loops::Loops;
 use crate::snapshot::Snapshot;
 use crate::wiring;
@@ -34,6 +36,9 @@ pub enum StartError {
     /// The Redis settings can never work.
     #[error("l2.redis is unusable")]
     Redis(#[from] RedisConfigError),
+    /// The invalidation link can never work.
+    #[error("invalidation is unusable")]
+    Link(#[from] LinkConfigError),
     /// The strategy's parameters contradict each other.
     #[error("the strategy cannot be built")]
     Strategy(#[from] InvalidParameter),
@@ -143,6 +148,7 @@ pub struct Forewarm {
     core: Arc<Core>,
     loops: Loops,
     feeds: Arc<Feeds>,
+    link: Option<TrackingLink>,
     snapshot: Option<Snapshot>,
 }
 
@@ -176,6 +182,7 @@ impl Forewarm {
         if let Some(snapshot) = &snapshot {
             snapshot.load(&core);
         }
+        let link = invalidation::start(&core)?;
         let feeds = Arc::new(Feeds::start(&core)?);
         let loops = Loops::start(&core, &feeds, snapshot.clone())?;
         core.vitals.started.store(true, Ordering::Release);
@@ -183,6 +190,7 @@ impl Forewarm {
             core,
             loops,
             feeds,
+            link,
             snapshot,
         })
     }
@@ -199,6 +207,7 @@ impl Forewarm {
     /// Ends the feeds and loops and saves the model.
     pub async fn shutdown(self) {
         drop(self.feeds);
+        drop(self.link);
         self.loops.stop(&self.core).await;
         if let Some(snapshot) = &self.snapshot {
             snapshot.save(&self.core).await;

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::{Backend, Config};
 use crate::core::{Core, Made};
+use crate::invalidation::Link;
 use crate::service::StartError;
 use crate::timed::Timed;
 
@@ -64,8 +65,8 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
     };
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::start();
-    let inner = match options.shared {
-        Some(shared) => shared,
+    let (inner, redis) = match options.shared {
+        Some(shared) => (shared, None),
         None => shared_cache(&config)?,
     };
     let shared: Arc<dyn SharedCache> = Arc::new(Timed::new(inner, Arc::clone(&metrics)));
@@ -96,9 +97,13 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
         },
         &config.telemetry.prefix,
     )?;
+    // Whatever is not the Redis of the configuration is written through us alone, or not ours to know.
+    let invalidation = redis.as_ref().map(|_| config.invalidation.mode);
     let made = Made {
+        link: Link::new(invalidation, &engine),
         engine: Arc::new(engine),
         shared,
+        redis,
         metrics,
         telemetry,
         clock,
@@ -183,7 +188,10 @@ fn database(config: &Config, shared_from_outside: bool) -> Result<u16, StartErro
     }
 }
 
-fn shared_cache(config: &Config) -> Result<Arc<dyn SharedCache>, StartError> {
+/// L2 as configured, once more by its own type where that is Redis.
+type Store = (Arc<dyn SharedCache>, Option<Arc<RedisStore>>);
+
+fn shared_cache(config: &Config) -> Result<Store, StartError> {
     match config.l2.backend {
         Backend::Embedded => {
             let folder = &config.l2.embedded.path;
@@ -191,13 +199,12 @@ fn shared_cache(config: &Config) -> Result<Arc<dyn SharedCache>, StartError> {
                 let folder = folder.display().to_string();
                 StartError::Store { folder, source }
             })?;
-            Ok(Arc::new(store))
+            Ok((Arc::new(store), None))
         }
         Backend::Redis => {
             let timeout = config.l2.demand_timeout.0 + BEYOND;
-            Ok(Arc::new(RedisStore::connect(
-                config.l2.redis.connection(timeout),
-            )?))
+            let store = Arc::new(RedisStore::connect(config.l2.redis.connection(timeout))?);
+            Ok((Arc::clone(&store) as _, Some(store)))
         }
     }
 }

@@ -108,8 +108,11 @@ impl Hot {
             drop(key.clone());
             key
         });
+        let engine = Engine::new(EngineConfig::default(), parts);
+        // As behind a link: with an end to the time in which L1 may answer.
+        engine.proven(|| Timestamp::from_millis(1_900_000_000_000));
         let mut hot = Self {
-            engine: Engine::new(EngineConfig::default(), parts),
+            engine,
             keys: keys.collect(),
             value: Bytes::from_static(b"{\"reserve0\":1,\"reserve1\":2}"),
             now: Timestamp::from_millis(1_735_689_600_000),

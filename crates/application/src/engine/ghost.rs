@@ -20,14 +20,27 @@ static SIZES: [u8; 1 << 16] = [0; 1 << 16];
 /// difference between the two.
 pub struct Ghost {
     cache: Box<dyn LocalCache>,
+    sample: Sample,
+}
+
+/// Which keys a ghost follows. Cheap to copy, so that who has news of many keys can leave out
+/// those of no interest without a lock.
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
     one_in: u64,
     hasher: FixedState,
+}
+
+impl Sample {
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.one_in == 1 || self.hasher.hash_one(key).is_multiple_of(self.one_in)
+    }
 }
 
 impl std::fmt::Debug for Ghost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ghost")
-            .field("one_in", &self.one_in)
+            .field("sample", &self.sample)
             .finish_non_exhaustive()
     }
 }
@@ -46,11 +59,16 @@ impl Ghost {
     /// `cache` is of L1's kind with 1/`one_in` of its capacity.
     pub fn new(cache: Box<dyn LocalCache>, one_in: u64) -> Self {
         // A hash of its own: L1's would pick the keys of certain shards.
-        Self {
-            cache,
+        let sample = Sample {
             one_in: one_in.max(1),
             hasher: FixedState::with_seed(0x5bd1_e995),
-        }
+        };
+        Self { cache, sample }
+    }
+
+    /// Which keys it follows.
+    pub(super) fn sample(&self) -> Sample {
+        self.sample.clone()
     }
 
     /// Plays what happened to L1.
@@ -60,10 +78,10 @@ impl Ghost {
             self.cache.clear();
             return played;
         }
-        if !self.samples(&seen.key) {
+        if !self.sample.has(&seen.key) {
             return played;
         }
-        let weight = self.one_in as f64;
+        let weight = self.sample.one_in as f64;
         match seen.what {
             What::Demand { trigger } => {
                 let hit = trigger != Trigger::Miss;
@@ -103,9 +121,5 @@ impl Ghost {
             expires_at: seen.expires_at,
         };
         self.cache.place(&seen.key, cached, placement);
-    }
-
-    fn samples(&self, key: &Key) -> bool {
-        self.one_in == 1 || self.hasher.hash_one(key).is_multiple_of(self.one_in)
     }
 }

@@ -61,7 +61,7 @@ impl Engine {
 
     /// What a demand read would find, leaving no trace: no statistics, no fill, no training.
     pub async fn peek(&self, key: &Key, now: Timestamp) -> Result<Option<Found>, LookupError> {
-        if let Some(cached) = self.l1.peek(key, now) {
+        if let Some(cached) = self.peek_local(key, now) {
             return Ok(Some(cached.found(Level::L1, now)));
         }
         let keys = std::slice::from_ref(key);
@@ -78,7 +78,7 @@ impl Engine {
             trigger: Trigger::Miss,
         };
         let mut seen = Observation::new(key, missed, now);
-        let found = match self.l1.get(key, now) {
+        let found = match self.look_up_local(key, now) {
             LocalLookup::Hit {
                 cached,
                 first_read_of_warm,
@@ -112,6 +112,21 @@ impl Engine {
         self.metrics.update_received(key.chain());
         self.queue(seen);
         found
+    }
+
+    /// What L1 holds, if it may answer at all.
+    fn look_up_local(&self, key: &Key, now: Timestamp) -> LocalLookup {
+        if self.freshness.allows(now) {
+            self.l1.get(key, now)
+        } else {
+            LocalLookup::Miss
+        }
+    }
+
+    fn peek_local(&self, key: &Key, now: Timestamp) -> Option<Cached> {
+        self.l1
+            .peek(key, now)
+            .filter(|_| self.freshness.allows(now))
     }
 
     fn missed(&self, key: &Key, lookup: u64) {
@@ -150,7 +165,7 @@ impl Engine {
             let mut joined: Vec<(usize, Arc<Flight>)> = Vec::new();
             for at in open.drain(..) {
                 if company == Company::Demand
-                    && let Some(cached) = self.l1.peek(&keys[at], now)
+                    && let Some(cached) = self.peek_local(&keys[at], now)
                 {
                     // Another of those who waited has read it meanwhile.
                     answers[at] = Some(cached.found(Level::L2, now));

@@ -3,6 +3,7 @@
 mod demand;
 mod fence;
 mod ghost;
+mod link;
 mod model;
 mod warming;
 mod world;

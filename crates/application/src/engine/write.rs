@@ -90,7 +90,7 @@ impl Engine {
         self.queue(Observation::new(key, What::Invalidated, Timestamp::ZERO));
     }
 
-    /// Nothing in L1 can be trusted any more.
+    /// Nothing in L1 can be trusted any more: all of it goes, and what is on its way is discarded.
     pub fn flush(&self) {
         self.flights.discard_all();
         let dropped = self.l1.usage().entries as u64;

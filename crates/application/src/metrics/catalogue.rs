@@ -327,6 +327,10 @@ catalogue! {
         "Whether L2 answered the last probe (1) or not (0).";
     BreakerState = "arbitrage_l2_breaker_state", Gauge, Count, [], [],
         "Circuit breaker before L2: 0 closed, 1 half open, 2 open.";
+    Invalidations = "arbitrage_invalidations_total", Counter, Count, [], [],
+        "Changes of keys that L2 told of, held by L1 or not; those made through Forewarm included.";
+    InvalidationMode = "arbitrage_invalidation_mode", Gauge, Count, [], [],
+        "How L1 learns of changes in L2: 0 not at all (time to live), 1 keyspace notifications, 2 client tracking.";
     InvalidationLinkUp = "arbitrage_invalidation_link_up", Gauge, Count, [], [],
         "Whether invalidations of L2 reach L1 (1) or not (0).";
     FeedLag = "arbitrage_feed_lag_seconds", Gauge, Seconds, [], [],

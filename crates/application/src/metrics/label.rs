@@ -161,3 +161,25 @@ pub enum BreakerState {
     /// Calls fail at once: 2.
     Open,
 }
+
+/// How L1 learns that a value has changed in L2, as the gauge shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Invalidation {
+    /// Not at all: values are answered until their time to live ends. 0.
+    Ttl,
+    /// By keyspace notifications: 1.
+    Keyspace,
+    /// By client tracking: 2.
+    Tracking,
+}
+
+impl Invalidation {
+    /// The name in configuration, `/readyz` and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ttl => "ttl",
+            Self::Keyspace => "keyspace",
+            Self::Tracking => "tracking",
+        }
+    }
+}

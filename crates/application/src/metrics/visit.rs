@@ -146,6 +146,8 @@ impl Metrics {
             }
             Metric::L2Up => out.gauge(&self.l2_up, &[]),
             Metric::BreakerState => out.gauge(&self.breaker_state, &[]),
+            Metric::Invalidations => out.counter(&self.invalidations, &[]),
+            Metric::InvalidationMode => out.gauge(&self.invalidation_mode, &[]),
             Metric::InvalidationLinkUp => out.gauge(&self.invalidation_link_up, &[]),
             Metric::FeedLag => out.gauge(&self.feed_lag_seconds, &[]),
             Metric::MemoryLimit

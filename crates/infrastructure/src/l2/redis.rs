@@ -94,6 +94,16 @@ impl RedisStore {
         Ok(open)
     }
 
+    /// Sees to it that values are read from this server: connections to any other are made anew, and
+    /// find the master as the sentinels name it then.
+    pub(crate) async fn lead_to(&self, host: &str, port: u16) -> Result<(), SharedCacheError> {
+        let others: Vec<_> = self.others.lock().values().cloned().collect();
+        for connections in others.iter().chain([&self.default]) {
+            connections.lead_to(host, port).await?;
+        }
+        Ok(())
+    }
+
     fn count_round_trip(&self) {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
     }

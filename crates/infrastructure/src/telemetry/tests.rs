@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use forewarm_application::metrics::{
-    BreakerState, CacheOp, DropReason, EvictionReason, LabelValues, Level, PREFIX, STRATEGIES,
-    StrategyLabel,
+    BreakerState, CacheOp, DropReason, EvictionReason, Invalidation, LabelValues, Level, PREFIX,
+    STRATEGIES, StrategyLabel,
 };
 use forewarm_domain::{Mode, Operation, Outcome};
 
@@ -55,6 +55,8 @@ fn touched() -> Arc<Metrics> {
     m.set_budget_used_ratio(0.5);
     m.set_l2_up(true);
     m.set_breaker(BreakerState::Closed);
+    m.invalidated();
+    m.set_invalidation_mode(Invalidation::Tracking);
     m.set_invalidation_link_up(true);
     m.set_feed_lag(took);
     Arc::new(m)

@@ -86,6 +86,7 @@ impl From<StartError> for Failure {
         match error {
             StartError::Config(error) => error.into(),
             StartError::Redis(_)
+            | StartError::Link(_)
             | StartError::Strategy(_)
             | StartError::Template(_)
             | StartError::Telemetry(_) => Self::Usage(error.into()),

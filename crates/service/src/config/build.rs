@@ -5,13 +5,14 @@ use std::time::Duration;
 use forewarm_domain::{ChainMode, Mode, ModelConfig, Rollout, SelectionStrategy, WindowConfig};
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::l2::RedisConfig;
+use forewarm_infrastructure::tracking_link::{LinkConfig, Preference};
 use forewarm_strategies as rules;
 use forewarm_strategies::InvalidParameter;
 use serde::de::DeserializeOwned;
 
 use super::error::ConfigError;
 use super::section::Section;
-use super::sections::{Config, Redis, Tracking, Warming};
+use super::sections::{Config, InvalidationMode, Redis, Tracking, Warming};
 use super::strategies::Strategy;
 
 impl Tracking {
@@ -97,6 +98,21 @@ impl Config {
         Rollout {
             default,
             chains: chains.collect(),
+        }
+    }
+
+    /// The link to Redis over which L1 learns of changes.
+    pub fn link(&self) -> LinkConfig {
+        LinkConfig {
+            redis: self.l2.redis.connection(self.l2.demand_timeout.0),
+            preference: match self.invalidation.mode {
+                InvalidationMode::Tracking => Preference::Tracking,
+                InvalidationMode::Keyspace => Preference::Keyspace,
+                InvalidationMode::Auto | InvalidationMode::Ttl => Preference::Auto,
+            },
+            prefixes: self.keys.prefixes.clone(),
+            max_staleness: self.invalidation.max_staleness.0,
+            ping_interval: self.invalidation.ping_interval.0,
         }
     }
 

@@ -8,13 +8,14 @@ use figment::Figment;
 use super::error::ConfigError;
 use super::layers::origin;
 use super::section::Section;
-use super::sections::{Config, FeedKind};
+use super::sections::{Backend, Config, FeedKind, InvalidationMode};
 use super::units::{Secret, ServerUrl};
 
 /// Refuses values out of range and limits that contradict each other.
 pub(super) fn check(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
     check_ranges(config, figment)?;
     check_limits(config, figment)?;
+    check_staleness(config, figment)?;
     check_texts(config, figment)?;
     check_feeds(config, figment)?;
     check_exposure(config, figment)
@@ -97,6 +98,30 @@ fn check_limits(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
                 smaller_value: smaller.1,
                 smaller_origin: origin(figment, smaller.0),
             });
+        }
+    }
+    Ok(())
+}
+
+/// A single late answer must not stop L1; and a read may join another that began a demand timeout ago,
+/// or a little more where that is a warm.
+fn check_staleness(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
+    if config.l2.backend != Backend::Redis || config.invalidation.mode == InvalidationMode::Ttl {
+        return Ok(());
+    }
+    let bound = config.invalidation.max_staleness.0;
+    let least = [
+        (
+            "twice invalidation.ping_interval",
+            config.invalidation.ping_interval.0 * 2,
+        ),
+        ("twice l2.demand_timeout", config.l2.demand_timeout.0 * 2),
+    ];
+    for (name, least) in least {
+        if bound < least {
+            let problem = format!("{bound:?} is less than {name}, {least:?}");
+            let key = "invalidation.max_staleness";
+            return Err(fault(figment, key, problem, &format!("at least {name}")));
         }
     }
     Ok(())

@@ -51,6 +51,20 @@ choice! {
 }
 
 choice! {
+    /// How L1 learns of changes that others make in Redis.
+    pub enum InvalidationMode {
+        /// The best of the others that the server has.
+        Auto = "auto",
+        /// Client tracking.
+        Tracking = "tracking",
+        /// Keyspace notifications.
+        Keyspace = "keyspace",
+        /// Not at all: values are served until their time to live ends.
+        Ttl = "ttl",
+    }
+}
+
+choice! {
     /// What is done with what was learned.
     pub enum ModeName {
         /// Neither learns nor warms.
@@ -145,6 +159,8 @@ section! {
         l1: L1;
         /// The shared cache.
         l2: L2;
+        /// How L1 learns of changes that others make in Redis.
+        invalidation: Invalidation;
         /// How pairs become keys.
         keys: Keys;
         /// What is learned and remembered.
@@ -220,12 +236,31 @@ section! {
 }
 
 section! {
+    /// How L1 learns of changes that others make in Redis. Without the Redis backend it means
+    /// nothing.
+    pub struct Invalidation {
+        /// `tracking`: client tracking, or L1 serves nothing; `keyspace`: keyspace notifications,
+        /// which must be switched on in the server, or L1 serves nothing; `auto`: the first of these
+        /// that the server has, else `ttl`; `ttl`: values are served until their time to live ends,
+        /// whatever happens in Redis.
+        mode: InvalidationMode = InvalidationMode::Auto;
+        /// How long after Redis last proved that its changes reach L1 values are still served from
+        /// there. More rides out longer pauses of Redis; less bounds what is served when the link
+        /// dies unnoticed. At least twice `invalidation.ping_interval` and twice `l2.demand_timeout`.
+        max_staleness: Span = Span::secs(5), Span::millis(20) => Span::secs(86_400);
+        /// How often that proof is asked for: one PING a node.
+        ping_interval: Span = Span::secs(1), Span::millis(10) => Span::secs(3_600);
+    }
+}
+
+section! {
     /// How pairs become keys.
     pub struct Keys {
         /// How a pair's key is built: `{address}` once, `{chain}` at most once. Must be what the
         /// writer of L2 uses.
         template: String = "price:{chain}:{address}".to_owned();
-        /// Keys that may be cached in L1, by prefix; empty = every key.
+        /// Keys that may be cached in L1, by prefix; empty = every key. Redis then tells of changes of
+        /// these keys alone: worth setting where it holds much else that is written often.
         prefixes: Vec<String> = Vec::new();
     }
 }

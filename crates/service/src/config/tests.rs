@@ -275,3 +275,18 @@ fn the_reference_lists_every_setting_with_its_default() {
         assert!(reference.contains(line), "{line} is missing");
     }
 }
+
+#[test]
+fn a_bound_on_staleness_that_cannot_hold_is_refused_with_the_reason() {
+    let redis = "l2.backend=redis";
+    let slow_ping = "invalidation.ping_interval=3s";
+    let text = refusal(&[redis, slow_ping]);
+    for part in ["invalidation.max_staleness", "5s", "ping_interval", "6s"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    let text = refusal(&[redis, "l2.demand_timeout=4s"]);
+    assert!(text.contains("l2.demand_timeout"), "{text}");
+    // Where no link is wanted the bound means nothing.
+    config(&[slow_ping]);
+    config(&[redis, slow_ping, "invalidation.mode=ttl"]);
+}

@@ -68,15 +68,17 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Value>, Proble
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some(format!("no answer within {limit:?}")),
     };
+    let blind = app.link.blinds(&app);
     Ok(Json(json!({
-        "status": if error.is_none() { "ready" } else { "degraded" },
-        "l1": "up",
+        "status": if error.is_none() && !blind { "ready" } else { "degraded" },
+        "l1": if blind { "waiting" } else { "up" },
         "l2": {
             "backend": app.shared.backend(),
             "up": error.is_none(),
             "error": error,
         },
-        "invalidation": "ttl",
+        "invalidation": app.link.mode(),
+        "invalidation_link": app.link.report(&app),
     })))
 }
 

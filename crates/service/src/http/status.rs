@@ -53,6 +53,7 @@ pub(super) fn report(app: &App) -> Value {
             "turned_down": status.turned_down.map(|reason| reason.to_string()),
         },
         "breaker": breaker(status.breaker),
+        "invalidation": { "mode": app.link.mode(), "link": app.link.report(app) },
         "l1": {
             "entries": status.l1.entries,
             "bytes": status.l1.weight,

@@ -116,6 +116,44 @@ fn redis_that_is_away_at_the_start_degrades_and_heals() {
 }
 
 #[test]
+fn the_way_in_which_l1_hears_of_changes_shows_in_readiness_metrics_and_the_log() {
+    let Some(mut redis) = RedisServer::start() else {
+        return;
+    };
+    let url = format!("l2.redis.url={}", redis.url());
+    let bound = "invalidation.max_staleness=1s";
+    let ping = "invalidation.ping_interval=100ms";
+    let service = Service::start(&["l2.backend=redis", &url, bound, ping]);
+    let up = |it: &Service| it.metric("arbitrage_invalidation_link_up", &[]);
+    service.wait_for("the link", |it| {
+        it.readiness()["invalidation_link"]["up"] == true && up(it) == 1.0
+    });
+    assert_eq!(service.readiness()["invalidation"], "tracking");
+    assert_eq!(service.metric("arbitrage_invalidation_mode", &[]), 2.0);
+    let warming = service.get("/health/warming").json();
+    assert_eq!(warming["invalidation"]["mode"], "tracking");
+    assert!(service.log().contains("the invalidation link is open"));
+    redis.kill();
+    service.wait_for("the end of the bound", |it| {
+        it.readiness()["l1"] == "waiting" && up(it) == 0.0
+    });
+    let ready = service.readiness();
+    assert_eq!(ready["status"], "degraded", "{ready}");
+    let trouble = &ready["invalidation_link"]["trouble"];
+    assert!(
+        trouble
+            .as_str()
+            .is_some_and(|text| text.contains("refused")),
+        "{ready}"
+    );
+    assert!(service.log().contains("no proof of life"));
+    // The embedded store has no link and needs none.
+    let embedded = Service::start(&[]).readiness();
+    assert_eq!(embedded["invalidation"], "ttl");
+    assert!(embedded["invalidation_link"].is_null() && embedded["l1"] == "up");
+}
+
+#[test]
 fn a_file_feed_teaches_as_a_stream_would() {
     let folder = tempfile::tempdir().expect("a folder");
     let trace = folder.path().join("t.csv");

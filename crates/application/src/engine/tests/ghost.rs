@@ -93,11 +93,17 @@ async fn expiry_is_no_difference() {
 #[tokio::test(start_paused = true)]
 async fn writes_updates_invalidations_and_flushes_are_no_difference() {
     let mut world = world(10, |_| {});
-    for round in 0..30_u32 {
+    for round in 0..40_u32 {
         world.pass(Duration::from_secs(1));
         let now = world.now();
         world.l2.set(&key(2), "value", Some(u64::from(round)));
-        match round % 6 {
+        match round % 8 {
+            6 => world.engine.changed(key(1).bytes(), None),
+            7 => {
+                world.engine.link_lapsed();
+                world.get(&key(1)).await;
+                world.engine.without_link();
+            }
             0 => world.put(&key(1), "written").await.unwrap(),
             1 => world.engine.invalidate(&key(1)),
             2 => world.engine.flush(),

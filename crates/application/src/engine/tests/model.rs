@@ -14,6 +14,7 @@ use crate::testing::{Call, Fault, key, stored};
 const KEYS: u32 = 12;
 const L1: usize = 5;
 const EXTRA: f64 = 0.25;
+const BOUND: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -46,6 +47,11 @@ enum Step {
         key: u32,
     },
     Flush,
+    /// L2 changes, and the link says so.
+    Told {
+        key: u32,
+    },
+    Link(Event),
     Learn,
     Warm {
         fault: Fault,
@@ -72,6 +78,27 @@ enum Step {
     },
 }
 
+/// What happens to the link to L2; where it can't, nothing does.
+#[derive(Debug, Clone)]
+enum Event {
+    Open,
+    Prove,
+    Lose,
+    Lapse,
+    GiveUp,
+    /// L2 changes while the link is lost.
+    Unheard {
+        key: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    None,
+    Open,
+    Lost,
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let k = || 0..KEYS;
     let fault = || {
@@ -82,6 +109,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             1 => Just(Fault::Short),
         ]
     };
+    let event = prop_oneof![
+        2 => Just(Event::Open),
+        6 => Just(Event::Prove),
+        4 => Just(Event::Lose),
+        1 => Just(Event::Lapse),
+        1 => Just(Event::GiveUp),
+        8 => k().prop_map(|key| Event::Unheard { key }),
+    ];
     let mode = prop_oneof![
         4 => Just(Mode::On),
         1 => Just(Mode::Shadow),
@@ -98,6 +133,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => k().prop_map(|key| Step::Put { key }),
         1 => k().prop_map(|key| Step::Invalidate { key }),
         1 => Just(Step::Flush),
+        3 => k().prop_map(|key| Step::Told { key }),
+        8 => event.prop_map(Step::Link),
         8 => Just(Step::Learn),
         8 => fault().prop_map(|fault| Step::Warm { fault }),
         3 => (k(), any::<bool>()).prop_map(|(key, value)| Step::WarmAndUpdate { key, value }),
@@ -121,6 +158,9 @@ struct Naive {
     warms: usize,
     failed: u64,
     peeks: u64,
+    link: Link,
+    /// What was written while the link was lost: key, writing, when.
+    unheard: Vec<(u32, u64, u64)>,
 }
 
 impl Naive {
@@ -145,6 +185,8 @@ impl Naive {
             warms: 0,
             failed: 0,
             peeks: 0,
+            link: Link::None,
+            unheard: Vec::new(),
         };
         // One key of four is not in L2.
         for n in (0..KEYS).filter(|n| n % 4 != 3) {
@@ -191,6 +233,57 @@ impl Naive {
         Ok(())
     }
 
+    /// What a read that begins now must see at least.
+    fn least(&self, n: u32) -> u64 {
+        let overdue = |at: u64| at + BOUND.as_millis() as u64 <= self.world.now;
+        let unheard = self.unheard.iter();
+        let due = unheard.filter(|(key, _, at)| *key == n && overdue(*at));
+        let known = self.known.get(&n).copied();
+        due.map(|(_, stamp, _)| *stamp)
+            .chain(known)
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn happen(&mut self, event: Event) {
+        let (engine, now) = (&self.world.engine, self.world.now());
+        match (event, self.link) {
+            (Event::Open, _) => {
+                engine.link_opened();
+                engine.proven(|| now + BOUND);
+                self.link = Link::Open;
+                self.all_known();
+            }
+            (Event::GiveUp, _) => {
+                engine.without_link();
+                self.link = Link::None;
+                self.all_known();
+            }
+            (Event::Prove, Link::Open) => engine.proven(|| now + BOUND),
+            (Event::Lose, Link::Open) => {
+                engine.link_lost();
+                self.link = Link::Lost;
+            }
+            (Event::Lapse, Link::Lost) => {
+                engine.link_lapsed();
+                self.all_known();
+            }
+            (Event::Unheard { key }, Link::Lost) => {
+                let (_, stamp) = self.write(key);
+                self.unheard.push((key, stamp, self.world.now));
+            }
+            _ => {}
+        }
+    }
+
+    /// L1 began anew: nothing older than what L2 has can be read.
+    fn all_known(&mut self) {
+        for (key, stamp, _) in self.unheard.drain(..) {
+            let known = self.known.entry(key).or_default();
+            *known = stamp.max(*known);
+        }
+    }
+
     async fn read(&mut self, keys: &[u32]) -> Result<(), TestCaseError> {
         let asked: Vec<Key> = keys.iter().map(|n| key(*n)).collect();
         let calls = self.world.l2.calls().len();
@@ -201,7 +294,7 @@ impl Naive {
         match answer {
             Ok(found) => {
                 for (n, found) in keys.iter().zip(&found) {
-                    let least = self.known.get(n).copied().unwrap_or(0);
+                    let least = self.least(*n);
                     self.check_found(*n, least, found.as_ref())?;
                 }
             }
@@ -255,7 +348,7 @@ impl Naive {
                 prop_assert_eq!(before, self.world.engine.status(now));
                 self.peeks += (self.world.l2.calls().len() - calls) as u64;
                 if let Ok(found) = found {
-                    let least = self.known.get(&n).copied().unwrap_or(0);
+                    let least = self.least(n);
                     self.check_found(n, least, found.as_ref())?;
                 }
             }
@@ -272,6 +365,13 @@ impl Naive {
                 self.world.engine.invalidate(&key(n));
                 self.known.insert(n, stamp);
             }
+            Step::Told { key: n } => {
+                let (_, stamp) = self.write(n);
+                let database = (stamp % 2 == 0).then_some(0);
+                self.world.engine.changed(key(n).bytes(), database);
+                self.known.insert(n, stamp);
+            }
+            Step::Link(event) => self.happen(event),
             Step::Flush => {
                 for n in 0..KEYS {
                     let (_, stamp) = self.write(n);

@@ -108,7 +108,7 @@ impl RedisConfig {
         RedisConfigError::Url { url, reason }
     }
 
-    fn parse(&self) -> Result<Config, RedisConfigError> {
+    pub(crate) fn parse(&self) -> Result<Config, RedisConfigError> {
         let scheme = self.url.split_once("://").map_or("", |(scheme, _)| scheme);
         match scheme {
             "redis" | "valkey" | "redis-sentinel" | "valkey-sentinel" | "redis-cluster"

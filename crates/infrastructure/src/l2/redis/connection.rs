@@ -10,6 +10,7 @@ use forewarm_application::ports::SharedCacheError;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface};
+use fred::types::config::Server;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -151,6 +152,22 @@ impl Connections {
             .send_replace(Some(SharedCacheError::Unavailable { reason }));
         let client = link.client.clone();
         tokio::spawn(async move { client.force_reconnection().await });
+    }
+
+    /// Connects anew what is connected elsewhere; an error when that takes too long.
+    pub(super) async fn lead_to(&self, host: &str, port: u16) -> Result<(), SharedCacheError> {
+        let after = self.command_timeout;
+        for Link { client, .. } in &self.links {
+            let there = |server: &Server| server.host == host && server.port == port;
+            if client.active_connections().iter().all(there) {
+                continue;
+            }
+            match timeout(after, client.force_reconnection()).await {
+                Ok(connected) => connected.map_err(|error| fault(&error, after))?,
+                Err(_) => return Err(SharedCacheError::Timeout { after }),
+            }
+        }
+        Ok(())
     }
 
     fn next(&self) -> &Link {
