@@ -60,6 +60,9 @@ pub struct Learner {
     expectations: Expectations,
 }
 
+/// How likely a pair is to be read after its update when nothing is known of it.
+const UNKNOWN_READ: f32 = 0.5;
+
 /// Predictions closed by one event: more than one event makes on average, so that they don't
 /// pile up, and bounded.
 const OVERDUE_PER_EVENT: usize = 64;
@@ -136,7 +139,8 @@ impl Learner {
 
     /// Queues a request, at most one a pair.
     pub fn offer(&mut self, request: Request) -> Offer {
-        if !self.model.has_associations(request.pair, request.kind) {
+        let known = |kind| self.model.has_associations(request.pair, kind);
+        if !known(request.kind) && !known(SourceKind::Read) {
             return Offer::NothingKnown;
         }
         let slot = request.pair.index();
@@ -182,8 +186,7 @@ impl Learner {
     ) -> &[Candidate] {
         self.candidates.clear();
         self.partners.clear();
-        self.model
-            .associations(request.pair, request.kind, now, &mut self.partners);
+        self.gather(request, now);
         self.assess(request, now, absent);
         if self.partners.is_empty() {
             return &self.candidates;
@@ -205,6 +208,32 @@ impl Learner {
         &self.candidates
     }
 
+    /// The source's partners. An update is followed by a read of the pair itself, so what follows
+    /// that read follows the update too: a pair whose updates are new may have been read for long.
+    fn gather(&mut self, request: Request, now: Timestamp) {
+        let Request { pair, kind, .. } = request;
+        self.model.associations(pair, kind, now, &mut self.partners);
+        if kind == SourceKind::Read {
+            return;
+        }
+        let direct = self.partners.len();
+        let itself = self.partners.iter().find(|partner| partner.pair == pair);
+        let read = itself.map_or(UNKNOWN_READ, |itself| itself.probability);
+        self.model
+            .associations(pair, SourceKind::Read, now, &mut self.partners);
+        let mut at = direct;
+        while at < self.partners.len() {
+            let found = self.partners[at];
+            if self.partners[..direct].iter().any(|p| p.pair == found.pair) {
+                self.partners.swap_remove(at);
+                continue;
+            }
+            self.partners[at].score *= read;
+            self.partners[at].probability *= read;
+            at += 1;
+        }
+    }
+
     /// Lets the event vote for its partners, drops those that are not `absent` from L1 and asks
     /// of the others how likely they are to be read in time.
     fn assess(&mut self, request: Request, now: Timestamp, absent: impl Fn(&Key) -> bool) {
@@ -215,7 +244,7 @@ impl Learner {
                 return false;
             }
             let evidence = Evidence {
-                kind: request.kind,
+                kind: partner.kind,
                 trigger: request.trigger,
                 second_hop: false,
                 followed: partner.followed,
@@ -280,8 +309,14 @@ impl Learner {
         &self.candidates
     }
 
-    /// Everything known to follow `kind` of a pair, strongest first: what an oracle may
-    /// choose from.
+    /// Everything that a request may choose from, in no order: the oracle's choice.
+    pub fn candidates(&mut self, request: Request, now: Timestamp) -> &[Association] {
+        self.partners.clear();
+        self.gather(request, now);
+        &self.partners
+    }
+
+    /// Everything known to follow `kind` of a pair, strongest first.
     pub fn partners(&mut self, pair: PairId, kind: SourceKind, now: Timestamp) -> &[Association] {
         self.partners.clear();
         self.model.associations(pair, kind, now, &mut self.partners);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::co_occurrence::Closed;
+use crate::co_occurrence::{Closed, SourceKind};
 use crate::decay::Decay;
 use crate::history::History;
 use crate::pair::PairId;
@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 pub struct Association {
     /// The partner.
     pub pair: PairId,
+    /// After which event of the source it was counted.
+    pub kind: SourceKind,
     /// Strength times evidence, in [0, 1], corrected for chance.
     pub score: f32,
     /// P(the partner is read within the window | the source's event), in [0, 1].
@@ -242,9 +244,11 @@ impl Row {
         }
     }
 
-    /// Appends the live partners that are more frequent than by chance, in no order.
+    /// Appends the live partners that are more frequent than by chance, in no order; `kind` is this
+    /// row's.
     pub fn associations(
         &self,
+        kind: SourceKind,
         now: Timestamp,
         decay: &Decay,
         as_target: impl Fn(PairId) -> Option<AsTarget>,
@@ -269,6 +273,7 @@ impl Row {
             let probability = counts.probability().min(1.0);
             out.push(Association {
                 pair: partner.pair,
+                kind,
                 score,
                 probability,
                 lift: counts.lift(),

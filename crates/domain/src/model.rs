@@ -232,7 +232,7 @@ impl Model {
                 last_seen: state.last_seen,
             })
         };
-        row.associations(now.max(self.clock), &self.decay, as_target, out);
+        row.associations(kind, now.max(self.clock), &self.decay, as_target, out);
     }
 
     /// What came of fetching `partner` because of `kind` of `source`.

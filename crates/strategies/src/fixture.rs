@@ -38,6 +38,7 @@ pub(crate) fn pair(number: usize) -> PairId {
 pub(crate) fn partner(number: usize, score: f32) -> Association {
     Association {
         pair: pair(number),
+        kind: SourceKind::Update,
         score,
         probability: score,
         lift: 10.0,

@@ -58,6 +58,7 @@ fn a_selection_allocates_nothing_in_the_steady_state() {
         pair: table
             .intern(&Key::new(n.to_string(), 0, ChainId::DEFAULT))
             .id(),
+        kind: SourceKind::Update,
         score: 1.0 - n as f32 / 100.0,
         probability: 0.9,
         lift: 10.0,

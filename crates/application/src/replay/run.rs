@@ -126,7 +126,11 @@ impl<'a> Run<'a> {
         l1_entries: usize,
         off: &'a OffSeries,
     ) -> Self {
-        let future = || Future::new(timeline, config.l2_latency, l1_entries);
+        // What a clairvoyant fetches must live until its read: longer than the waiting room it
+        // would not.
+        let room = horizon(l1_entries as u64, config.l1_share);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let future = || Future::new(timeline, config.l2_latency, room);
         let budgeted = matches!(
             contender,
             Contender::Markov | Contender::Oracle | Contender::Strategy(_)
@@ -367,7 +371,7 @@ impl<'a> Run<'a> {
                 let Some(request) = learned(learner) else {
                     return;
                 };
-                let partners = learner.partners(request.pair, request.kind, now);
+                let partners = learner.candidates(request, now);
                 let ids: Vec<_> = partners.iter().map(|partner| partner.pair).collect();
                 let mut uses: Vec<(u32, u32)> = ids
                     .into_iter()
