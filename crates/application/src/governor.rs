@@ -134,7 +134,7 @@ struct Recent {
 
 impl Recent {
     /// Reads of `off` after which the past counts half.
-    const MEMORY: f64 = 65_536.0;
+    const MEMORY: f64 = 512.0;
 
     fn off(&mut self, keys: f64) {
         self.off += keys;

@@ -239,7 +239,9 @@ impl Learner {
     fn assess(&mut self, request: Request, now: Timestamp, absent: impl Fn(&Key) -> bool) {
         let (model, expectations) = (&self.model, &mut self.expectations);
         self.partners.retain_mut(|partner| {
-            let (votes, joint) = expectations.vote(partner.pair, partner.probability);
+            let lately = partner.followed.yes() as f32 / (partner.followed.len() + 1) as f32;
+            let points = partner.probability.max(lately);
+            let (votes, joint) = expectations.vote(partner.pair, points);
             if !model.key(partner.pair).is_some_and(&absent) {
                 return false;
             }

@@ -107,6 +107,13 @@ impl Partner {
     }
 }
 
+/// Whether the last windows alone say that a partner follows, whatever all of them say: it has
+/// begun to. Twice what chance explains, and more than once.
+fn is_new(followed: History, chance: f32) -> bool {
+    let (yes, len) = (followed.yes() as f32, followed.len() as f32);
+    yes >= 2.0 && yes > 2.0 * chance * len
+}
+
 /// A past as it is on average when `support` of `windows` contained the partner: a snapshot holds
 /// counts, not their order.
 fn likely_past(support: f32, windows: f32) -> u8 {
@@ -333,7 +340,8 @@ impl Row {
                 chance: target.chance(support, windows),
             };
             let score = counts.score();
-            if score <= 0.0 {
+            let followed = History::of(partner.followed_at(self.closed), self.closed);
+            if score <= 0.0 && !is_new(followed, counts.chance) {
                 continue;
             }
             let probability = counts.probability().min(1.0);
@@ -347,7 +355,7 @@ impl Row {
                 lag: Duration::from_micros((partner.lag_ms * 1_000.0) as u64),
                 last_seen: target.last_seen,
                 chance: counts.chance,
-                followed: History::of(partner.followed_at(self.closed), self.closed),
+                followed,
                 came: partner.came,
                 popularity: target.entered,
                 expected: probability,

@@ -161,3 +161,44 @@ fn where_nothing_can_be_learned_nobody_is_worse_than_off() {
         }
     }
 }
+
+/// Half-way every association changes at once. What was learned before must not stand in the way:
+/// the stream is learned again as fast as it was at first.
+#[test]
+fn after_a_flip_adaptive_learns_as_fast_as_from_the_start() {
+    let seconds = |n| Duration::from_secs(n);
+    for seed in [1, 2, 3] {
+        let events = recording(Profile::Flip, seed, 20_000, 120);
+        let flip = events[events.len() / 2].at;
+        let until = |end: forewarm_domain::Timestamp| {
+            let played = events.iter().take_while(|event| event.at < end).count();
+            let adaptive = Contender::Strategy(build_default(StrategyKind::Adaptive));
+            let report = play(&events[..played], vec![adaptive], &config(24, 0));
+            ["off", "adaptive"].map(|name| {
+                let run = run(&report, name);
+                (run.reads - run.l1_hits) as f64
+            })
+        };
+        // Misses removed between two moments.
+        let removed = |from, to| {
+            let (before, after) = (until(from), until(to));
+            let [off, adaptive] = [0, 1].map(|who| after[who] - before[who]);
+            1.0 - adaptive / off
+        };
+        let start = events[0].at;
+        let at_first = removed(start + seconds(30), start + seconds(90));
+        let before = removed(flip - seconds(60), flip);
+        let at_once = removed(flip, flip + seconds(10));
+        let again = removed(flip + seconds(30), flip + seconds(90));
+        println!(
+            "seed {seed}: {at_first:.3} half a minute after the start, {before:.3} before the \
+             flip, {at_once:.3} after it, {again:.3} half a minute later"
+        );
+        assert!(before > 0.3, "seed {seed}: nothing to lose: {before:.3}");
+        assert!(at_once < 0.5 * before, "seed {seed}: it is no flip");
+        assert!(
+            again > 0.8 * at_first,
+            "seed {seed}: {again:.3} again, {at_first:.3} at first"
+        );
+    }
+}
