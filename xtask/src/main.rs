@@ -10,14 +10,17 @@ mod clock;
 mod command;
 mod generated;
 mod layers;
+mod monitoring;
 mod setup;
 mod steps;
 mod tidy;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use monitoring::thresholds::Thresholds;
 use workspace::Workspace;
 
 /// Development tasks of this repository.
@@ -38,6 +41,15 @@ enum Task {
     Tidy,
     /// Compares the generated files with their generators' output
     Generated,
+    /// Writes the monitoring: dashboards, rules, routes, docs
+    Gen {
+        /// Compare instead, and fail where they differ
+        #[arg(long)]
+        check: bool,
+        /// A TOML file with other levels and addresses for this site
+        #[arg(long, value_name = "FILE")]
+        thresholds: Option<PathBuf>,
+    },
     /// Measures, and writes the figures into docs/benchmarks.md
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -50,6 +62,12 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(),
         Task::Tidy => tidy::run(&workspace),
         Task::Generated => generated::run(&workspace),
+        Task::Gen { check, thresholds } => thresholds
+            .map_or_else(
+                || Ok(Thresholds::default()),
+                |file| Thresholds::from_file(&file),
+            )
+            .and_then(|thresholds| monitoring::generate::run(&workspace, &thresholds, check)),
         Task::Bench(bench) => bench::run(&workspace, bench),
     };
     match result {

@@ -1,0 +1,27 @@
+//! Monitoring as code: everything under `deploy/`, generated from tables and checked.
+//!
+//! ```text
+//! application's catalogue ─┬─► recording.rs, alerts/ ─► prometheus.rs, grafana/ ─► deploy/prometheus, deploy/grafana
+//! thresholds/table.rs ─────┼─► dashboard/ ───────────► deploy/grafana/dashboards
+//!                          └─► docs/ ────────────────► docs/metrics.md, docs/thresholds.md, facts in docs/runbooks
+//! lint/ reads what was generated and the catalogue; cases/ and mutate/ test the rules with promtool.
+//! ```
+
+pub(crate) mod alerts;
+pub(crate) mod dashboard;
+pub(crate) mod generate;
+pub(crate) mod grafana;
+pub(crate) mod prometheus;
+pub(crate) mod promql;
+pub(crate) mod recording;
+pub(crate) mod routing;
+pub(crate) mod thresholds;
+mod yaml;
+
+/// The label `service` of every alert, by which a shared Grafana finds ours.
+pub(crate) const SERVICE: &str = "forewarm";
+
+/// The `service`, contact points, policies and rules are what `provision-grafana` sends.
+pub(crate) use dashboard::{Dashboard, dashboards};
+pub(crate) use grafana::{contact_points, policy_tree, rule_groups as grafana_rule_groups};
+pub(crate) use prometheus::alert_groups;
