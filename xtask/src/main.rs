@@ -50,9 +50,22 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         thresholds: Option<PathBuf>,
     },
+    /// Tries the alerts
+    #[command(subcommand)]
+    Alerts(Alerts),
     /// Measures, and writes the figures into docs/benchmarks.md
     #[command(subcommand)]
     Bench(bench::Bench),
+}
+
+#[derive(Subcommand)]
+enum Alerts {
+    /// Changes every rule in every small way and counts the changes that no test notices
+    Mutate {
+        /// Try one mutant in so many
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        one_in: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -68,6 +81,9 @@ fn main() -> ExitCode {
                 |file| Thresholds::from_file(&file),
             )
             .and_then(|thresholds| monitoring::generate::run(&workspace, &thresholds, check)),
+        Task::Alerts(Alerts::Mutate { one_in }) => {
+            monitoring::mutate::run(&Thresholds::default(), one_in)
+        }
         Task::Bench(bench) => bench::run(&workspace, bench),
     };
     match result {

@@ -8,9 +8,11 @@
 //! ```
 
 pub(crate) mod alerts;
+pub(crate) mod cases;
 pub(crate) mod dashboard;
 pub(crate) mod generate;
 pub(crate) mod grafana;
+pub(crate) mod mutate;
 pub(crate) mod prometheus;
 pub(crate) mod promql;
 pub(crate) mod recording;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::thresholds::Thresholds;
-use super::{dashboard, grafana, prometheus, yaml};
+use super::{cases, dashboard, grafana, prometheus, yaml};
 use crate::workspace::Workspace;
 
 /// A generated file.
@@ -21,6 +21,9 @@ pub(crate) fn files(thresholds: &Thresholds) -> Result<Vec<File>> {
     let mut add = |path: String, text: String| files.push(File { path, text });
     let rules = yaml::document("", &prometheus::rule_file(thresholds)?)?;
     add("deploy/prometheus/rules.yml".to_owned(), rules);
+    for (name, text) in cases::files(thresholds)? {
+        add(format!("deploy/prometheus/tests/{name}"), text);
+    }
     for dashboard in dashboard::dashboards(thresholds)? {
         let path = format!("deploy/grafana/dashboards/{}.json", dashboard.uid);
         add(path, pretty(dashboard.json)?);

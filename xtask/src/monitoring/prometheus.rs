@@ -36,6 +36,34 @@ pub(crate) enum Rule {
     Alerting(AlertRule),
 }
 
+impl Rule {
+    /// The name of what it records or of its alert.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Recording(rule) => &rule.record,
+            Self::Alerting(rule) => &rule.alert,
+        }
+    }
+
+    /// Its expression.
+    pub(crate) fn expr(&self) -> &str {
+        match self {
+            Self::Recording(rule) => &rule.expr,
+            Self::Alerting(rule) => &rule.expr,
+        }
+    }
+
+    /// The same rule with another expression.
+    pub(crate) fn with_expr(&self, expr: String) -> Self {
+        let mut other = self.clone();
+        match &mut other {
+            Self::Recording(rule) => rule.expr = expr,
+            Self::Alerting(rule) => rule.expr = expr,
+        }
+        other
+    }
+}
+
 /// A series to be recorded.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct RecordingRule {

@@ -74,6 +74,24 @@ pub(crate) fn rewrite(expr: &Expr, change: &mut dyn FnMut(&Expr) -> Option<Expr>
     copy
 }
 
+/// A copy whose child at `index` (of [`children`]) is another.
+pub(crate) fn with_child(expr: &Expr, index: usize, child: Expr) -> Expr {
+    let mut copy = expr.clone();
+    let child = Box::new(child);
+    match (&mut copy, index) {
+        (Expr::Aggregate(it), 0) if it.param.is_some() => it.param = Some(child),
+        (Expr::Aggregate(it), _) => it.expr = child,
+        (Expr::Unary(it), _) => it.expr = child,
+        (Expr::Binary(it), 0) => it.lhs = child,
+        (Expr::Binary(it), _) => it.rhs = child,
+        (Expr::Paren(it), _) => it.expr = child,
+        (Expr::Subquery(it), _) => it.expr = child,
+        (Expr::Call(it), index) => it.args.args[index] = child,
+        _ => {}
+    }
+    copy
+}
+
 /// `expr` without the parentheses around it.
 pub(crate) fn bare(expr: &Expr) -> &Expr {
     match expr {
