@@ -80,7 +80,7 @@ pub(crate) const RECORDINGS: &[Recording] = &[
     Recording {
         record: "job_chain:l1_hit_ratio:avg1h",
         what: "L1 hit ratio, averaged over an hour",
-        expr: r#"avg by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[1h]))"#,
+        expr: r#"max by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[1h]))"#,
     },
     Recording {
         record: "job_chain_day:l1_hit_ratio:same_hour",

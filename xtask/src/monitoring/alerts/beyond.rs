@@ -67,7 +67,7 @@ pub(super) const GROUP: Group = Group {
         },
         Alert {
             name: "CacheHitRateUnseasonal",
-            expr: r#"avg by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[15m])) < on (job, chain) job_chain:l1_hit_ratio:seasonal_floor and on (job, chain) job_chain_cache_level:lookups:rate5m{cache_level="L1"} > @floor_events.info"#,
+            expr: r#"max by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[15m])) < on (job, chain) job_chain:l1_hit_ratio:seasonal_floor and on (job, chain) job_chain_cache_level:lookups:rate5m{cache_level="L1"} > @floor_events.info"#,
             pending: "30m",
             severity: Severity::Info,
             component: "cache",
@@ -79,7 +79,7 @@ pub(super) const GROUP: Group = Group {
         },
         Alert {
             name: "HitRateFallsDespiteWarming",
-            expr: r#"avg by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[15m] offset 1h)) - avg by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[15m])) > @hit_ratio_drop.warning and on (job, chain) job_chain_cache_level:lookups:rate5m{cache_level="L1"} > @floor_events.info and on (job, chain) job_chain:warming_attempts:rate5m > @floor_warming.info and on (job, chain) job_chain:warming_errors:ratio_rate5m < @warming_error_ratio.warning"#,
+            expr: r#"max by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[15m] offset 1h)) - max by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[15m])) > @hit_ratio_drop.warning and on (job, chain) job_chain_cache_level:lookups:rate5m{cache_level="L1"} > @floor_events.info and on (job, chain) job_chain:warming_attempts:rate5m > @floor_warming.info and on (job, chain) job_chain:warming_errors:ratio_rate5m < @warming_error_ratio.warning"#,
             pending: "15m",
             severity: Severity::Warning,
             component: "warming",

@@ -60,6 +60,13 @@ fn cases() -> Vec<Case> {
         series.insert(index, failing);
         series
     };
+    // L2 may grow: it is not ours.
+    let l2 = l1(A, 0.85, 0, 0.1, old).into_iter().take(2);
+    let l2 = l2.map(|it| Series {
+        name: it.name.replace("L1", "L2"),
+        ..it
+    });
+    let l2: Vec<Series> = l2.collect();
     let mut restarted = l1(A, 0.85, 0, 0.1, old);
     for sample in restarted[2].samples.iter_mut().skip(60) {
         *sample = Sample::Is(3600.0);
@@ -84,10 +91,11 @@ fn cases() -> Vec<Case> {
             },
         ),
         case(
-            "is silent just short of its threshold, and for other jobs",
+            "is silent just short of its threshold, for other jobs, and for L2",
             [
                 l1(A, 0.56, 0, 0.1, old),
                 elsewhere(l1(A, 0.85, 0, 0.1, old)),
+                l2,
             ]
             .concat(),
             silent(&[20, 100, 299]),

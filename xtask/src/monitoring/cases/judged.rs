@@ -32,6 +32,8 @@ struct Judged {
     pending: usize,
     /// Goes on firing for five minutes.
     keeps: bool,
+    /// The series that is not there before the first good (or bad) event, when that is a fault.
+    never: Option<&'static str>,
     /// A label besides job and chain.
     label: Option<(&'static str, &'static str)>,
 }
@@ -48,7 +50,7 @@ pub(super) fn suites() -> Vec<(&'static str, Vec<Case>)> {
 
 impl Judged {
     fn cases(&self) -> Vec<Case> {
-        vec![
+        let mut cases = vec![
             self.fires_on_its_fault(),
             self.is_silent_just_short_of_its_threshold(),
             self.is_silent_when_idle_or_absent(),
@@ -58,7 +60,24 @@ impl Judged {
             self.weighs_instances_by_their_traffic(),
             self.adds_instances_up(),
             self.follows_growing_traffic(),
-        ]
+        ];
+        cases.extend(self.never.map(|never| self.fires_before_the_first(never)));
+        cases
+    }
+
+    fn fires_before_the_first(&self, never: &str) -> Case {
+        let length = self.window + self.pending + 2;
+        let faulty = minutes(length, self.fault, self.usual());
+        let mut series = self.both(&faulty, &faulty);
+        series.retain(|it| !it.name.contains(never));
+        case(
+            "fires where nothing good was ever counted",
+            series,
+            vec![Check::Fires {
+                minute: length,
+                who: vec![self.who(CHAINS[0])],
+            }],
+        )
     }
 
     /// Traffic of one instance, well above the floor.

@@ -127,7 +127,14 @@ fn despite_warming() -> Vec<Case> {
         value: "5.7%",
     });
     // An hour later the lower ratio is what it is compared with.
-    fault.extend(silent(&[BEFORE + 85]));
+    fault.push(Check::Fires {
+        minute: BEFORE + 63,
+        who: vec![who(ethereum)],
+    });
+    fault.extend(silent(&[BEFORE + 64, BEFORE + 85]));
+    let mut blip = minutes(60, 0.9, 10.0);
+    blip.extend(minutes(3, 0.99, 10.0));
+    blip.extend(minutes(BEFORE + 57, 0.9, 10.0));
     let mut series = situation(&falls(0.893, 10.0), &works(10.0));
     series.extend(beside(lookups, &falls(0.91, 10.0)));
     series.extend(beside(operations, &works(10.0)));
@@ -179,6 +186,11 @@ fn despite_warming() -> Vec<Case> {
                 minute: 165,
                 who: vec![who(ethereum)],
             }],
+        ),
+        case(
+            "is silent when the hour before had a few better minutes",
+            situation(&blip, &works(10.0)),
+            silent(&[137, 141, 145]),
         ),
         case("is silent without series", Vec::new(), silent(&[100])),
     ]

@@ -5,9 +5,11 @@ use promql_parser::parser::token::{
     T_AVG, T_EQLC, T_GTE, T_GTR, T_LAND, T_LOR, T_LSS, T_LTE, T_LUNLESS, T_MAX, T_MUL, T_NEQ,
     T_SUM, TokenId, TokenType,
 };
-use promql_parser::parser::{AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, NumberLiteral};
+use promql_parser::parser::{
+    AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, NumberLiteral, VectorSelector,
+};
 
-use crate::monitoring::promql::{bare, children, with_child};
+use crate::monitoring::promql::{bare, children, rewrite, with_child};
 
 /// A family of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,20 +48,62 @@ pub(super) struct Change {
     pub(super) expr: Expr,
 }
 
-/// Every change of `expr` at one place.
+/// Labels that both sides of a join have: a matcher on one side holds for the other, so that
+/// only dropping all of them changes anything.
+const JOINED: [&str; 2] = ["job", "cache_level"];
+
+/// Every change of `expr` at one place, or of one label's matchers in all places.
 pub(super) fn of(expr: &Expr) -> Vec<Change> {
-    changed(expr, false)
+    let mut changes = changed(expr, Worth::All);
+    for label in JOINED {
+        let without = rewrite(expr, &mut |node| {
+            let selector = selector_of(node)?;
+            let mut other = selector.clone();
+            other.matchers.matchers.retain(|it| it.name != label);
+            (other != *selector).then(|| with_selector(node, other))
+        });
+        if without != *expr {
+            changes.push(Change {
+                kind: Kind::Matcher,
+                what: format!("every matcher of {label} dropped"),
+                expr: without,
+            });
+        }
+    }
+    changes
 }
 
-/// `worthless`: under `0 *`, where figures don't count and only the presence of series does.
-fn changed(expr: &Expr, worthless: bool) -> Vec<Change> {
-    let mut changes = here(expr);
-    if worthless {
-        changes.retain(|change| matches!(change.kind, Kind::Grouping | Kind::Matcher));
+/// What of a part of an expression counts.
+#[derive(Clone, Copy, PartialEq)]
+enum Worth {
+    All,
+    /// Not its scale: a quantile is the same of a rate and of an increase.
+    Proportions,
+    /// Under `0 *`: only that there are series.
+    Presence,
+}
+
+impl Worth {
+    /// Whether the change makes a difference here.
+    fn minds(self, change: &Change) -> bool {
+        match self {
+            Self::All => true,
+            Self::Proportions => change.kind != Kind::Function,
+            Self::Presence => matches!(change.kind, Kind::Grouping | Kind::Matcher),
+        }
     }
+}
+
+fn changed(expr: &Expr, worth: Worth) -> Vec<Change> {
+    let mut changes = here(expr);
+    changes.retain(|change| worth.minds(change));
+    let inner_worth = match expr {
+        it if is_times_zero(it) => Worth::Presence,
+        Expr::Call(it) if it.func.name == "histogram_quantile" => Worth::Proportions,
+        _ => worth,
+    };
     for (index, child) in children(expr).into_iter().enumerate() {
-        let worthless = worthless || is_times_zero(expr);
-        let inner = changed(child, worthless).into_iter();
+        let inner = changed(child, inner_worth).into_iter();
         changes.extend(inner.map(|change| Change {
             expr: with_child(expr, index, change.expr),
             ..change
@@ -199,19 +243,8 @@ fn selector(expr: &Expr) -> Vec<Change> {
             });
         }
     }
-    let selector = match expr {
-        Expr::MatrixSelector(it) => &it.vs,
-        Expr::VectorSelector(it) => it,
-        _ => return changes,
-    };
-    let put = |changed: promql_parser::parser::VectorSelector| {
-        let mut expr = expr.clone();
-        match &mut expr {
-            Expr::MatrixSelector(it) => it.vs = changed,
-            Expr::VectorSelector(it) => *it = changed,
-            _ => {}
-        }
-        expr
+    let Some(selector) = selector_of(expr) else {
+        return changes;
     };
     if selector.offset.is_some() {
         let mut other = selector.clone();
@@ -219,17 +252,38 @@ fn selector(expr: &Expr) -> Vec<Change> {
         changes.push(Change {
             kind: Kind::Window,
             what: format!("offset dropped of {expr}"),
-            expr: put(other),
+            expr: with_selector(expr, other),
         });
     }
     for index in 0..selector.matchers.matchers.len() {
         let mut other = selector.clone();
         let dropped = other.matchers.matchers.remove(index);
+        if JOINED.contains(&dropped.name.as_str()) {
+            continue;
+        }
         changes.push(Change {
             kind: Kind::Matcher,
             what: format!("{dropped} dropped of {expr}"),
-            expr: put(other),
+            expr: with_selector(expr, other),
         });
     }
     changes
+}
+
+fn selector_of(expr: &Expr) -> Option<&VectorSelector> {
+    match expr {
+        Expr::MatrixSelector(it) => Some(&it.vs),
+        Expr::VectorSelector(it) => Some(it),
+        _ => None,
+    }
+}
+
+fn with_selector(expr: &Expr, selector: VectorSelector) -> Expr {
+    let mut expr = expr.clone();
+    match &mut expr {
+        Expr::MatrixSelector(it) => it.vs = selector,
+        Expr::VectorSelector(it) => *it = selector,
+        _ => {}
+    }
+    expr
 }

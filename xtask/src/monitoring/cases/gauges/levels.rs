@@ -118,6 +118,9 @@ impl Level {
         if self.limit.is_some() {
             cases.push(self.without_limit());
         }
+        if self.keeps {
+            cases.push(self.forgotten());
+        }
         cases
     }
 
@@ -211,6 +214,14 @@ impl Level {
             series,
             checks,
         )
+    }
+
+    /// Known for five minutes after the last scrape, and kept for five more.
+    fn forgotten(&self) -> Case {
+        let series = super::failing(self.series(A, &flat(self.fault, 40)), 11, 29);
+        let mut checks = vec![fires(20, who(A))];
+        checks.extend(silent(&[22]));
+        case("ends ten minutes after the last scrape", series, checks)
     }
 
     fn without_limit(&self) -> Case {

@@ -16,6 +16,7 @@ const DEFAULT: Judged = Judged {
     crossing: 5,
     pending: 10,
     keeps: false,
+    never: None,
     label: None,
 };
 
@@ -99,6 +100,7 @@ pub(super) const JUDGED: [Judged; 10] = [
         awful: 0.5,
         shown: "83%",
         keeps: true,
+        never: Some("arbitrage_cache_hits_total"),
         label: Some(("cache_level", "L1")),
         ..DEFAULT
     },
@@ -111,12 +113,14 @@ pub(super) const JUDGED: [Judged; 10] = [
         awful: 0.6,
         shown: "89%",
         pending: 30,
+        never: Some("arbitrage_cache_hits_total"),
         label: Some(("cache_level", "L1")),
         ..DEFAULT
     },
     Judged {
         alert: "LowPairsPerWarming",
         input: inputs::pairs,
+        never: Some("pairs_warmed_total"),
         healthy: 3.0,
         near: 2.1,
         fault: 1.9,
@@ -131,6 +135,7 @@ pub(super) const JUDGED: [Judged; 10] = [
     Judged {
         alert: "WarmingWastesMost",
         input: inputs::outcomes,
+        never: Some("useful"),
         healthy: 0.4,
         near: 0.28,
         fault: 0.23,
