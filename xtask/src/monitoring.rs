@@ -7,11 +7,14 @@
 //! lint/ reads what was generated and the catalogue; cases/ and mutate/ test the rules with promtool.
 //! ```
 
+pub(crate) mod alertmanager;
 pub(crate) mod alerts;
 pub(crate) mod cases;
 pub(crate) mod dashboard;
+pub(crate) mod docs;
 pub(crate) mod generate;
 pub(crate) mod grafana;
+pub(crate) mod lint;
 pub(crate) mod mutate;
 pub(crate) mod prometheus;
 pub(crate) mod promql;

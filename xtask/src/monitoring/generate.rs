@@ -1,10 +1,10 @@
 //! `cargo xtask gen`: writes every generated file, or compares.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::thresholds::Thresholds;
-use super::{cases, dashboard, grafana, prometheus, yaml};
+use super::{alertmanager, alerts, cases, dashboard, docs, grafana, prometheus, yaml};
 use crate::workspace::Workspace;
 
 /// A generated file.
@@ -15,15 +15,21 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
-/// Every generated file, in a stable order.
-pub(crate) fn files(thresholds: &Thresholds) -> Result<Vec<File>> {
+/// Every generated file, in a stable order. Runbook pages are written by people; only the facts in
+/// them are replaced.
+pub(crate) fn files(workspace: &Workspace, thresholds: &Thresholds) -> Result<Vec<File>> {
     let mut files = Vec::new();
     let mut add = |path: String, text: String| files.push(File { path, text });
     let rules = yaml::document("", &prometheus::rule_file(thresholds)?)?;
     add("deploy/prometheus/rules.yml".to_owned(), rules);
+    add(
+        "deploy/prometheus/prometheus.yml".to_owned(),
+        prometheus::config()?,
+    );
     for (name, text) in cases::files(thresholds)? {
         add(format!("deploy/prometheus/tests/{name}"), text);
     }
+    add(ALERTMANAGER.to_owned(), alertmanager::config()?);
     for dashboard in dashboard::dashboards(thresholds)? {
         let path = format!("deploy/grafana/dashboards/{}.json", dashboard.uid);
         add(path, pretty(dashboard.json)?);
@@ -31,8 +37,26 @@ pub(crate) fn files(thresholds: &Thresholds) -> Result<Vec<File>> {
     for (path, text) in grafana::files::files(thresholds)? {
         add(format!("deploy/grafana/provisioning/{path}"), text);
     }
+    add("docs/metrics.md".to_owned(), docs::metrics::page());
+    add(
+        "docs/thresholds.md".to_owned(),
+        docs::thresholds::page(thresholds),
+    );
+    add(
+        docs::runbooks::path("README"),
+        docs::runbooks::index(thresholds)?,
+    );
+    for alert in alerts::all() {
+        let path = docs::runbooks::path(alert.name);
+        let written = std::fs::read_to_string(workspace.path(&path));
+        let written = written.with_context(|| format!("{path}: every alert needs a page"))?;
+        add(path, docs::runbooks::page(alert, &written, thresholds)?);
+    }
     Ok(files)
 }
+
+/// Where Alertmanager's configuration is.
+pub(super) const ALERTMANAGER: &str = "deploy/alertmanager/alertmanager.yml";
 
 /// JSON with sorted keys, whatever map another crate makes serde_json use.
 pub(crate) fn pretty(mut value: Value) -> Result<String> {
@@ -42,7 +66,7 @@ pub(crate) fn pretty(mut value: Value) -> Result<String> {
 
 /// Writes what differs; with `check` says what differs instead, and fails.
 pub(crate) fn run(workspace: &Workspace, thresholds: &Thresholds, check: bool) -> Result<()> {
-    let files = files(thresholds)?;
+    let files = files(workspace, thresholds)?;
     let mut stale = 0;
     for file in &files {
         let path = workspace.path(&file.path);

@@ -11,6 +11,7 @@ use super::dashboard::panel_url;
 use super::promql::parse;
 use super::recording::RECORDINGS;
 use super::thresholds::Thresholds;
+use super::{SERVICE, yaml};
 
 /// The group of the recording rules.
 pub(crate) const RECORDING_GROUP: &str = "forewarm-recording";
@@ -150,7 +151,7 @@ fn rule(alert: &Alert, thresholds: &Thresholds) -> Result<AlertRule> {
         ("component", alert.component),
         ("layer", alert.layer),
         ("family", alert.family),
-        ("service", super::SERVICE),
+        ("service", SERVICE),
     ];
     let annotations = [
         ("summary", text(alert.summary)?),
@@ -176,6 +177,24 @@ fn owned<V: Into<String>, const N: usize>(pairs: [(&str, V); N]) -> BTreeMap<Str
     pairs
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect()
+}
+
+/// `deploy/prometheus/prometheus.yml`: a configuration to start from. A scrape every 5 s, because
+/// the dashboard is drawn as often.
+pub(crate) fn config() -> Result<String> {
+    let document = serde_json::json!({
+        "global": { "scrape_interval": "5s", "scrape_timeout": "4s", "evaluation_interval": "15s" },
+        "rule_files": ["rules.yml"],
+        "alerting": { "alertmanagers": [{ "static_configs": [{ "targets": ["alertmanager:9093"] }] }] },
+        "scrape_configs": [{
+            "job_name": SERVICE,
+            "static_configs": [{ "targets": ["forewarm:9464"] }],
+        }],
+    });
+    yaml::document(
+        "The names of hosts are those of deploy/docker-compose.yml.\nThe rules ask for job=\"forewarm\".",
+        &document,
+    )
 }
 
 /// The page of an alert.

@@ -75,7 +75,7 @@ pub(super) const GROUP: Group = Group {
             family: "hit-ratio",
             summary: "The L1 hit ratio on {{ .Labels.chain }} is not what it usually is at this hour",
             description: "L1 answers {{ .Value | humanizePercentage }} of the look-ups on {{ .Labels.chain }}, more than @band_deviations.info standard deviations below the same hour of the last days.",
-            panel: "Cache Hit Rate (L1 vs L2)",
+            panel: "Hit ratio and its usual range",
         },
         Alert {
             name: "HitRateFallsDespiteWarming",

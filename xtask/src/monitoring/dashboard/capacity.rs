@@ -108,11 +108,11 @@ const PROJECTION: &[Panel] = &[
 const CAUSES: &[Panel] = &[
     Panel {
         title: "Model memory for a pair",
-        description: "Memory of the model divided by the pairs that it holds. Good: below @bytes_per_pair.target.",
+        description: "Memory of the whole model divided by its pairs: choose all chains. Good: below @bytes_per_pair.target.",
         unit: "bytes",
         size: (8, 8),
         queries: &[Query {
-            expr: "max by (instance) (arbitrage_correlation_memory_bytes{@s}) / on (instance) (sum by (instance) (arbitrage_correlation_pairs_tracked{@s}) > 0)",
+            expr: "max by (instance) (arbitrage_correlation_memory_bytes{@s}) / on (instance) (sum by (instance) (arbitrage_correlation_pairs_tracked{@c}) > 0)",
             legend: "{{instance}}",
         }],
         colours: Colours::Levels("bytes_per_pair"),

@@ -79,6 +79,25 @@ pub(super) const PAYS: &[Panel] = &[
         ..PANEL
     },
     Panel {
+        title: "Hit ratio and its usual range",
+        description: "The hit ratio of L1 averaged over an hour, by chain, and the lower edge of what the same hour of the last days makes likely (from three days of history on). Good: above its edge.",
+        unit: "percentunit",
+        size: (16, 8),
+        queries: &[
+            Query {
+                expr: r#"job_chain:l1_hit_ratio:avg1h{job="forewarm", chain=~"$chain"}"#,
+                legend: "{{chain}}",
+            },
+            Query {
+                expr: r#"job_chain:l1_hit_ratio:seasonal_floor{job="forewarm", chain=~"$chain"}"#,
+                legend: "edge of {{chain}}",
+            },
+        ],
+        range: (None, Some(1.0)),
+        runbook: Some("CacheHitRateUnseasonal"),
+        ..PANEL
+    },
+    Panel {
         title: "Firing alerts",
         description: "Forewarm's alerts that fire or are about to. Good: none.",
         kind: Kind::Alerts,
@@ -90,7 +109,7 @@ pub(super) const PAYS: &[Panel] = &[
 pub(super) const CAPACITY: &[Panel] = &[
     Panel {
         title: "Tracking throughput",
-        description: "Updates tracked a second, chosen chains together. Red below @tracking_per_second.info, green from @tracking_per_second.target on; a quiet market is no fault.",
+        description: "Updates tracked a second, chosen chains together. Good: @tracking_per_second.target (red is below @tracking_per_second.info), or all that arrives where that is less.",
         kind: Kind::Stat,
         unit: "ops",
         size: (6, 8),
@@ -104,7 +123,7 @@ pub(super) const CAPACITY: &[Panel] = &[
     },
     Panel {
         title: "Warming throughput",
-        description: "Warming operations a second, chosen chains together. Red below @warming_per_second.info, green from @warming_per_second.target on; with nothing asked for it is no fault.",
+        description: "Warming operations a second, chosen chains together. Good: @warming_per_second.target (red is below @warming_per_second.info), or all that is asked for where that is less.",
         kind: Kind::Stat,
         unit: "ops",
         size: (6, 8),
