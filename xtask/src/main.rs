@@ -8,7 +8,6 @@ mod bench;
 mod ci;
 mod clock;
 mod command;
-mod generated;
 mod layers;
 mod monitoring;
 mod setup;
@@ -39,9 +38,7 @@ enum Task {
     Setup,
     /// Checks the layers, the files and the links of the repository
     Tidy,
-    /// Compares the generated files with their generators' output
-    Generated,
-    /// Writes the monitoring: dashboards, rules, routes, docs
+    /// Writes the generated files: dashboards, rules, their tests, routes, docs
     Gen {
         /// Compare instead, and fail where they differ
         #[arg(long)]
@@ -50,6 +47,9 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         thresholds: Option<PathBuf>,
     },
+    /// Checks dashboards, rules, routes and runbooks
+    #[command(visible_alias = "validate")]
+    Check,
     /// Tries the alerts
     #[command(subcommand)]
     Alerts(Alerts),
@@ -74,13 +74,13 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&workspace),
         Task::Setup => setup::run(),
         Task::Tidy => tidy::run(&workspace),
-        Task::Generated => generated::run(&workspace),
         Task::Gen { check, thresholds } => thresholds
             .map_or_else(
                 || Ok(Thresholds::default()),
                 |file| Thresholds::from_file(&file),
             )
             .and_then(|thresholds| monitoring::generate::run(&workspace, &thresholds, check)),
+        Task::Check => monitoring::check::run(&workspace),
         Task::Alerts(Alerts::Mutate { one_in }) => {
             monitoring::mutate::run(&Thresholds::default(), one_in)
         }

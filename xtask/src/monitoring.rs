@@ -10,6 +10,7 @@
 pub(crate) mod alertmanager;
 pub(crate) mod alerts;
 pub(crate) mod cases;
+pub(crate) mod check;
 pub(crate) mod dashboard;
 pub(crate) mod docs;
 pub(crate) mod generate;
@@ -26,7 +27,6 @@ mod yaml;
 /// The label `service` of every alert, by which a shared Grafana finds ours.
 pub(crate) const SERVICE: &str = "forewarm";
 
-/// The `service`, contact points, policies and rules are what `provision-grafana` sends.
-pub(crate) use dashboard::{Dashboard, dashboards};
+/// What is provisioned over HTTP and into files.
+pub(crate) use dashboard::dashboards;
 pub(crate) use grafana::{contact_points, policy_tree, rule_groups as grafana_rule_groups};
-pub(crate) use prometheus::alert_groups;

@@ -22,9 +22,6 @@ pub(crate) enum Severity {
 }
 
 impl Severity {
-    /// All of them, gravest first.
-    pub(crate) const ALL: [Self; 3] = [Self::Critical, Self::Warning, Self::Info];
-
     /// The label value.
     pub(crate) const fn name(self) -> &'static str {
         match self {

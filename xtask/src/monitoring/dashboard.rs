@@ -54,7 +54,6 @@ pub(crate) const DESIGNS: [Design; 4] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Dashboard {
     pub(crate) uid: &'static str,
-    pub(crate) title: &'static str,
     /// The `dashboard` object of `POST /api/dashboards/db`, `${DS_PROMETHEUS}` as datasource.
     pub(crate) json: Value,
 }
@@ -65,7 +64,6 @@ pub(crate) fn dashboards(thresholds: &Thresholds) -> Result<Vec<Dashboard>> {
         let json = frame::json(design, thresholds).with_context(|| design.uid)?;
         Ok(Dashboard {
             uid: design.uid,
-            title: design.title,
             json,
         })
     });

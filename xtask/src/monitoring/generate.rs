@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::thresholds::Thresholds;
-use super::{alertmanager, alerts, cases, dashboard, docs, grafana, prometheus, yaml};
+use super::{alertmanager, alerts, cases, dashboards, docs, grafana, prometheus, yaml};
 use crate::workspace::Workspace;
 
 /// A generated file.
@@ -30,7 +30,7 @@ pub(crate) fn files(workspace: &Workspace, thresholds: &Thresholds) -> Result<Ve
         add(format!("deploy/prometheus/tests/{name}"), text);
     }
     add(ALERTMANAGER.to_owned(), alertmanager::config()?);
-    for dashboard in dashboard::dashboards(thresholds)? {
+    for dashboard in dashboards(thresholds)? {
         let path = format!("deploy/grafana/dashboards/{}.json", dashboard.uid);
         add(path, pretty(dashboard.json)?);
     }
@@ -71,19 +71,20 @@ pub(crate) fn run(workspace: &Workspace, thresholds: &Thresholds, check: bool) -
     for file in &files {
         let path = workspace.path(&file.path);
         let found = std::fs::read_to_string(&path).unwrap_or_default();
-        if found == file.text {
+        let Some(difference) = difference(&found, &file.text) else {
             continue;
-        }
+        };
         stale += 1;
         if check {
-            println!("{} is out of date", file.path);
-        } else {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            std::fs::write(&path, &file.text)?;
-            println!("wrote {}", file.path);
+            println!("{} is out of date: {difference}", file.path);
+            continue;
         }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("making {}", folder.display()))?;
+        }
+        std::fs::write(&path, &file.text).with_context(|| format!("writing {}", file.path))?;
+        println!("wrote {}", file.path);
     }
     if check && stale > 0 {
         bail!("{stale} generated files are out of date; run: cargo xtask gen");
@@ -91,3 +92,27 @@ pub(crate) fn run(workspace: &Workspace, thresholds: &Thresholds, check: bool) -
     println!("{} generated files are current", files.len());
     Ok(())
 }
+
+/// The first line that differs, if any.
+fn difference(found: &str, wanted: &str) -> Option<String> {
+    if found == wanted {
+        return None;
+    }
+    let (mut found, mut wanted) = (found.split('\n'), wanted.split('\n'));
+    for line in 1_usize.. {
+        match (found.next(), wanted.next()) {
+            (None, None) => break,
+            (old, new) if old == new => {}
+            (old, new) => {
+                let [old, new] = [old, new].map(|text| text.unwrap_or("(the end)"));
+                return Some(format!(
+                    "line {line}\n  file:      {old}\n  generated: {new}"
+                ));
+            }
+        }
+    }
+    unreachable!("texts that differ have a line that differs")
+}
+
+#[cfg(test)]
+mod tests;

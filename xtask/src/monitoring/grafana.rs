@@ -7,8 +7,8 @@ pub(crate) mod files;
 mod policy;
 mod rules;
 
-pub(crate) use policy::{ContactPoint, Policy, contact_points, policy_tree};
-pub(crate) use rules::{GrafanaGroup, rule_groups};
+pub(crate) use policy::{contact_points, policy_tree};
+pub(crate) use rules::rule_groups;
 
 /// The folder of dashboards and rules.
 pub(crate) const FOLDER: &str = "Forewarm";

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use promql_parser::parser::Expr;
 use serde::Serialize;
 
-use super::alerts::{Alert, GROUPS, Severity};
+use super::alerts::{Alert, GROUPS};
 use super::dashboard::panel_url;
 use super::promql::parse;
 use super::recording::RECORDINGS;
@@ -83,9 +83,6 @@ pub(crate) struct AlertRule {
     pub(crate) keep_firing_for: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Not part of the file.
-    #[serde(skip)]
-    pub(crate) severity: Severity,
 }
 
 /// All rules, the recordings first.
@@ -168,7 +165,6 @@ fn rule(alert: &Alert, thresholds: &Thresholds) -> Result<AlertRule> {
         keep_firing_for: alert.severity.keep_firing_for().map(str::to_owned),
         labels: owned(labels),
         annotations: owned(annotations),
-        severity: alert.severity,
     })
 }
 

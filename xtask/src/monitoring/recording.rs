@@ -39,7 +39,7 @@ pub(crate) const RECORDINGS: &[Recording] = &[
     },
     Recording {
         record: "job_chain:warming_attempts:rate5m",
-        what: "warming operations a second that asked L2 (all but the skipped)",
+        what: "warming operations a second but for the skipped, which attempt nothing",
         expr: r#"sum by (job, chain) (rate(arbitrage_warming_operations_total{job="forewarm", status=~"success|error|timeout"}[5m]))"#,
     },
     Recording {

@@ -15,6 +15,9 @@ pub(super) struct Place {
 pub(super) const INSTANCES: [&str; 2] = ["a:9464", "b:9464"];
 pub(super) const CHAINS: [&str; 2] = ["ethereum", "bsc"];
 
+/// A part of the traffic, for a figure.
+type Share = fn(f64) -> f64;
+
 impl Place {
     fn series(self, metric: &str, more: &str) -> String {
         let Self { instance, chain } = self;
@@ -39,7 +42,7 @@ pub(super) fn warming(place: Place, timeline: &[Minute]) -> Vec<Series> {
 
 /// Operations of which this share fails; ten times as many are skipped.
 pub(super) fn operations(place: Place, timeline: &[Minute]) -> Vec<Series> {
-    let shares: [(&str, fn(f64) -> f64); 4] = [
+    let shares: [(&str, Share); 4] = [
         ("success", |failing| 1.0 - failing),
         ("error", |failing| failing * 0.6),
         ("timeout", |failing| failing * 0.4),
@@ -57,7 +60,7 @@ pub(super) fn operations(place: Place, timeline: &[Minute]) -> Vec<Series> {
 
 /// Look-ups of which L1 answers this share; L2 answers half of the rest.
 pub(super) fn lookups(place: Place, timeline: &[Minute]) -> Vec<Series> {
-    let levels: [(&str, &str, fn(f64) -> f64); 4] = [
+    let levels: [(&str, &str, Share); 4] = [
         ("hits", "L1", |ratio| ratio),
         ("misses", "L1", |ratio| 1.0 - ratio),
         ("hits", "L2", |ratio| (1.0 - ratio) / 2.0),
@@ -85,7 +88,7 @@ pub(super) fn pairs(place: Place, timeline: &[Minute]) -> Vec<Series> {
 
 /// Warmed entries of which this share is useful.
 pub(super) fn outcomes(place: Place, timeline: &[Minute]) -> Vec<Series> {
-    let shares: [(&str, fn(f64) -> f64); 4] = [
+    let shares: [(&str, Share); 4] = [
         ("useful", |useful| useful),
         ("late", |useful| (1.0 - useful) * 0.2),
         ("wasted", |useful| (1.0 - useful) * 0.7),

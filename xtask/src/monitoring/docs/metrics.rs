@@ -28,7 +28,7 @@ const REPLACED: &str = "
 | `…_tracking_duration_us_count` as throughput | `arbitrage_correlation_updates_tracked_total` | One update in 16 is timed, which makes timing cost 3 ns instead of 40; the count of the histogram is a sixteenth. |
 | discovery latency | `arbitrage_lookup_duration_us` | A demand look-up as its caller sees it. |
 | `cache_level=\"l1\"` | `cache_level=\"L1\"` | One spelling, that of the dashboard's legends. `cargo xtask check` finds the other. |
-| errors divided by operations | attempts as the divisor | An operation that is `skipped` asked L2 nothing. In an outage the breaker skips nearly all operations: with them in the divisor, an outage looks like health. |
+| errors divided by operations | attempts as the divisor | An operation that is `skipped` attempted nothing. On a warm cache, or in shadow, nearly all are: with them in the divisor, a chain whose every attempt fails looks healthy. |
 
 ## Series without `chain`
 

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{FOLDER, WEEKENDS, contact_points, policy_tree, rule_groups};
+use super::{FOLDER, WEEKENDS};
 use crate::monitoring::thresholds::Thresholds;
-use crate::monitoring::yaml;
+use crate::monitoring::{contact_points, grafana_rule_groups, policy_tree, yaml};
 
 /// The datasource that the files declare and the rules ask.
 const DATASOURCE: &str = "forewarm-prometheus";
@@ -46,7 +46,7 @@ pub(crate) fn files(thresholds: &Thresholds) -> Result<Vec<(&'static str, String
             "options": { "path": "/var/lib/grafana/dashboards/forewarm" },
         }],
     });
-    let groups = rule_groups(thresholds, DATASOURCE)?;
+    let groups = grafana_rule_groups(thresholds, DATASOURCE)?;
     let groups = groups.into_iter().map(|group| {
         json!({
             "orgId": 1,

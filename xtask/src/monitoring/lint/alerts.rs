@@ -98,9 +98,13 @@ fn runbook(alert: &AlertRule, page: &dyn Fn(&str) -> Option<String>) -> Vec<Stri
 fn panel(alert: &AlertRule, main: &Value) -> Vec<String> {
     let url = alert.annotations.get("dashboard_url").map_or("", |url| url);
     let id = url.split("viewPanel=").nth(1).unwrap_or_default();
-    let id: String = id.chars().take_while(char::is_ascii_digit).collect();
+    let digits = id.chars().take_while(char::is_ascii_digit);
+    let id = digits.collect::<String>().parse().ok();
     let panels = main["panels"].as_array().map_or(&[][..], Vec::as_slice);
-    let Some(panel) = panels.iter().find(|it| it["id"].to_string() == id) else {
+    let found = panels
+        .iter()
+        .find(|it| id.is_some() && it["id"].as_u64() == id);
+    let Some(panel) = found else {
         return vec![format!("its dashboard_url opens no panel: {url}")];
     };
     let steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"].as_array();

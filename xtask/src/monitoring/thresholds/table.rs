@@ -46,7 +46,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         target: Some(0.001),
         warning: Some(0.01),
         critical: Some(0.05),
-        why: "10 × and 50 × the target. Skipped operations attempt nothing and are not counted: with them an outage of L2, in which the breaker skips nearly all, would look like health.",
+        why: "10 × and 50 × the target. Skipped operations attempt nothing and are not counted: a warm cache or a chain in shadow skips nearly all, and would hide that the few attempts fail.",
         ..NONE
     },
     Threshold {
