@@ -11,6 +11,7 @@ pub(crate) mod alertmanager;
 pub(crate) mod alerts;
 pub(crate) mod cases;
 pub(crate) mod check;
+mod compose;
 pub(crate) mod dashboard;
 pub(crate) mod docs;
 pub(crate) mod generate;

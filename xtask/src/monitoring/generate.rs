@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::thresholds::Thresholds;
-use super::{alertmanager, alerts, cases, dashboards, docs, grafana, prometheus, yaml};
+use super::{alertmanager, alerts, cases, compose, dashboards, docs, grafana, prometheus, yaml};
 use crate::workspace::Workspace;
 
 /// A generated file.
@@ -30,6 +30,7 @@ pub(crate) fn files(workspace: &Workspace, thresholds: &Thresholds) -> Result<Ve
         add(format!("deploy/prometheus/tests/{name}"), text);
     }
     add(ALERTMANAGER.to_owned(), alertmanager::config()?);
+    add("deploy/docker-compose.yml".to_owned(), compose::config()?);
     for dashboard in dashboards(thresholds)? {
         let path = format!("deploy/grafana/dashboards/{}.json", dashboard.uid);
         add(path, pretty(dashboard.json)?);

@@ -181,14 +181,14 @@ pub(crate) fn config() -> Result<String> {
     let document = serde_json::json!({
         "global": { "scrape_interval": "5s", "scrape_timeout": "4s", "evaluation_interval": "15s" },
         "rule_files": ["rules.yml"],
-        "alerting": { "alertmanagers": [{ "static_configs": [{ "targets": ["alertmanager:9093"] }] }] },
+        "alerting": { "alertmanagers": [{ "static_configs": [{ "targets": ["127.0.0.1:9093"] }] }] },
         "scrape_configs": [{
             "job_name": SERVICE,
-            "static_configs": [{ "targets": ["forewarm:9464"] }],
+            "static_configs": [{ "targets": ["127.0.0.1:9464"] }],
         }],
     });
     yaml::document(
-        "The names of hosts are those of deploy/docker-compose.yml.\nThe rules ask for job=\"forewarm\".",
+        "For one machine; put your own addresses in the place of these. The rules ask for job=\"forewarm\".",
         &document,
     )
 }

@@ -15,6 +15,8 @@ pub(crate) fn document(notes: &str, value: &impl Serialize) -> Result<String> {
     };
     let body = serde_saphyr::to_string_with_options(value, options)
         .context("a generated file is not YAML")?;
-    let notes = notes.lines().map(|line| format!("# {line}\n"));
+    let notes = notes
+        .lines()
+        .map(|line| format!("# {line}").trim_end().to_owned() + "\n");
     Ok(HEADER.to_owned() + &notes.collect::<String>() + &body)
 }

@@ -28,7 +28,7 @@ pub(crate) fn files(thresholds: &Thresholds) -> Result<Vec<(&'static str, String
             "name": "Forewarm Prometheus",
             "type": "prometheus",
             "access": "proxy",
-            "url": "http://prometheus:9090",
+            "url": "http://127.0.0.1:9090",
             "isDefault": true,
             "editable": false,
             "jsonData": { "timeInterval": "5s", "httpMethod": "POST" },
