@@ -38,7 +38,7 @@ pub(super) const GROUP: Group = Group {
             layer: "hot-path",
             family: "invalidation-link",
             summary: "Invalidations of L2 do not reach L1 of {{ .Labels.instance }}",
-            description: "{{ .Labels.instance }} has lost its link for invalidations: L1 learns of changes in L2 only by its own feed and by time to live.",
+            description: "{{ .Labels.instance }} has lost the link by which it hears of changes in L2: past its bound L1 answers nothing, and every read goes to L2.",
             panel: "Dependencies",
         },
         Alert {

@@ -38,7 +38,7 @@ const REPLACED: &str = "
 | `arbitrage_warming_queue_depth`, `arbitrage_warming_budget_used_ratio` | one queue and one budget, so that a busy chain can use what a quiet one leaves |
 | `arbitrage_cache_size_bytes`, `…_capacity_bytes`, `…_entries`, `…_evictions_total` | one L1 for all chains; what is evicted is chosen among all |
 | `arbitrage_cache_errors_total`, `arbitrage_cache_latency_ms` | one call carries keys of several chains |
-| `arbitrage_l2_up`, `arbitrage_l2_breaker_state`, `arbitrage_invalidation_link_up`, `arbitrage_feed_lag_seconds` | one connection each |
+| `arbitrage_l2_up`, `arbitrage_l2_breaker_state`, `arbitrage_invalidation_link_up`, `arbitrage_invalidation_mode`, `arbitrage_invalidations_total`, `arbitrage_feed_lag_seconds` | one connection each, whatever chains it carries |
 | `arbitrage_build_info`, `arbitrage_process_memory_limit_bytes`, `process_*` | of the process |
 ";
 

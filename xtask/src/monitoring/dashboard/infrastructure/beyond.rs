@@ -279,4 +279,35 @@ pub(super) const DEPENDENCIES: &[Panel] = &[
         runbook: Some("FeedLagging"),
         ..PANEL
     },
+    Panel {
+        title: "How L1 hears of changes in L2",
+        description: "The way in force: client tracking, keyspace notifications, or none (values live until their time to live ends). Good: tracking, or what you set.",
+        kind: Kind::States(&["ttl", "keyspace", "tracking"]),
+        size: (12, 7),
+        queries: &[Query {
+            expr: "min by (instance) (arbitrage_invalidation_mode{@s})",
+            legend: "{{instance}}",
+        }],
+        runbook: Some("InvalidationLinkDown"),
+        ..PANEL
+    },
+    Panel {
+        title: "Changes that L2 tells of",
+        description: "Changes of keys a second that L2 told of, whether L1 held them or not. Good: what your writers do; much more than L1 evicts by invalidation calls for keys.prefixes.",
+        unit: "ops",
+        size: (12, 7),
+        queries: &[
+            Query {
+                expr: "sum by (instance) (rate(arbitrage_invalidations_total{@s}[$__rate_interval]))",
+                legend: "told: {{instance}}",
+            },
+            Query {
+                expr: r#"sum by (instance) (rate(arbitrage_cache_evictions_total{@s, cache_level="L1", reason="invalidation"}[$__rate_interval]))"#,
+                legend: "held by L1: {{instance}}",
+            },
+        ],
+        range: (Some(0.0), None),
+        runbook: Some("InvalidationLinkDown"),
+        ..PANEL
+    },
 ];
