@@ -87,3 +87,6 @@ pub(crate) const GROUPS: [Group; 5] = [
 pub(crate) fn all() -> impl Iterator<Item = &'static Alert> {
     GROUPS.iter().flat_map(|group| group.alerts)
 }
+
+#[cfg(test)]
+mod tests;

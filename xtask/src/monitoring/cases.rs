@@ -33,7 +33,7 @@ pub(super) type Labels = Vec<(&'static str, String)>;
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     /// A sentence about the alert.
-    pub(super) name: String,
+    pub(crate) name: String,
     pub(super) series: Vec<Series>,
     pub(super) checks: Vec<Check>,
     /// Minutes between scrapes and between evaluations.

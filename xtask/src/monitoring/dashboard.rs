@@ -88,3 +88,6 @@ pub(crate) fn panel_url(alert: &Alert, thresholds: &Thresholds) -> Result<String
         thresholds.site.grafana_url
     ))
 }
+
+#[cfg(test)]
+mod tests;

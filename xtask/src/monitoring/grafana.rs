@@ -14,3 +14,6 @@ pub(crate) use rules::rule_groups;
 pub(crate) const FOLDER: &str = "Forewarm";
 /// The time in which info alerts stay quiet.
 pub(crate) const WEEKENDS: &str = "forewarm-weekends";
+
+#[cfg(test)]
+mod tests;

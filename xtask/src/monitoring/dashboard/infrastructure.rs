@@ -40,7 +40,7 @@ pub(super) const DESIGN: Design = Design {
             panels: beyond::CAPACITY,
         },
         Row {
-            title: "Dependencies",
+            title: "What it depends on",
             panels: beyond::DEPENDENCIES,
         },
     ],
