@@ -58,13 +58,14 @@ pub(super) fn operations(place: Place, timeline: &[Minute]) -> Vec<Series> {
     series.collect()
 }
 
-/// Look-ups of which L1 answers this share; L2 answers half of the rest.
+/// Look-ups of which L1 answers this share; L2 answers nearly all of the rest, so that whoever
+/// takes its ratio for L1's sees health.
 pub(super) fn lookups(place: Place, timeline: &[Minute]) -> Vec<Series> {
     let levels: [(&str, &str, Share); 4] = [
         ("hits", "L1", |ratio| ratio),
         ("misses", "L1", |ratio| 1.0 - ratio),
-        ("hits", "L2", |ratio| (1.0 - ratio) / 2.0),
-        ("misses", "L2", |ratio| (1.0 - ratio) / 2.0),
+        ("hits", "L2", |ratio| (1.0 - ratio) * 0.98),
+        ("misses", "L2", |ratio| (1.0 - ratio) * 0.02),
     ];
     let series = levels.into_iter().map(|(what, level, share)| {
         let name = format!("arbitrage_cache_{what}_total");

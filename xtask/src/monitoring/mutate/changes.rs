@@ -9,7 +9,7 @@ use promql_parser::parser::{
     AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, NumberLiteral, VectorSelector,
 };
 
-use crate::monitoring::promql::{bare, children, rewrite, with_child};
+use crate::monitoring::promql::{bare, children, rewrite, series, with_child};
 
 /// A family of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,12 @@ const JOINED: [&str; 2] = ["job", "cache_level"];
 /// Every change of `expr` at one place, or of one label's matchers in all places.
 pub(super) fn of(expr: &Expr) -> Vec<Change> {
     let mut changes = changed(expr, Worth::All);
+    let joins_recording = series(expr).iter().any(|name| name.contains(':'));
     for label in JOINED {
+        // A recording is of our job: joined with it, so is everything.
+        if label == "job" && joins_recording {
+            continue;
+        }
         let without = rewrite(expr, &mut |node| {
             let selector = selector_of(node)?;
             let mut other = selector.clone();

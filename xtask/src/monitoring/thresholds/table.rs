@@ -26,7 +26,8 @@ pub(crate) const TABLE: &[Threshold] = &[
         target: Some(50.0),
         warning: Some(75.0),
         critical: Some(100.0),
-        why: "1.5 × and 2 × the target. Tracking runs beside the hot path: a slow tracker loses events for learning before it slows a read.",
+        why: "1.5 × and 2 × the target. An update that is taken in slowly holds up its feed.",
+        measured: "1.0 µs (9,200 events/s over HTTP, development build, busy two-core machine, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -37,6 +38,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         warning: Some(15.0),
         critical: Some(20.0),
         why: "1.5 × and 2 × the target. A warm that takes longer than the gap between update and read is late, whatever it fetches.",
+        measured: "4.8–18.8 ms by chain (`forewarm demo --for 75s`, development build, busy two-core machine, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -47,6 +49,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         warning: Some(0.01),
         critical: Some(0.05),
         why: "10 × and 50 × the target. Skipped operations attempt nothing and are not counted: a warm cache or a chain in shadow skips nearly all, and would hide that the few attempts fail.",
+        measured: "0 % (`forewarm demo --for 75s`, development build, busy two-core machine, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -58,6 +61,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         info: Some(0.90),
         critical: Some(0.85),
         why: "At 85 % L2 gets nearly twice the misses that it gets at 92 %.",
+        measured: "57–74 % by chain, with an L1 of a tenth of the keys (`forewarm demo --for 75s`, development build, busy two-core machine, 2026-11-25): what is reached depends on the traffic and on the size of L1",
         ..NONE
     },
     Threshold {
@@ -68,6 +72,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         target: Some(20_000.0),
         info: Some(15_000.0),
         why: "Three quarters of the target, and only where at least that many arrive: a quiet market is no fault.",
+        measured: "not to the limit: 9,200/s arrived and were tracked (development build over HTTP, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -78,6 +83,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         target: Some(100.0),
         info: Some(50.0),
         why: "Half the target, and only where at least that many are asked for.",
+        measured: "not to the limit: 1,980/s were asked for and served (`forewarm demo --for 75s`, development build, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -86,6 +92,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         good: High,
         info: Some(2.0),
         why: "Below two, a warm is the prefetch of one key: there is little that is read together.",
+        measured: "2.8 (`forewarm demo --for 75s`, development build, busy two-core machine, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -93,6 +100,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         what: "pairs that the model of one process holds, all chains",
         warning: Some(8_000.0),
         why: "At the 15 KB a pair of the target this is 120 MB of model.",
+        measured: "1,975 (`forewarm demo --for 75s`, development build, busy two-core machine, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -101,6 +109,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         shown: Bytes,
         target: Some(15_000.0),
         why: "The target of the design; on the capacity dashboard, without an alert.",
+        measured: "2.7 KB, 1,975 pairs (`forewarm demo --for 75s`, development build, busy two-core machine, 2026-11-25)",
         ..NONE
     },
     Threshold {
@@ -143,6 +152,7 @@ pub(crate) const TABLE: &[Threshold] = &[
         target: Some(0.50),
         warning: Some(0.25),
         why: "Below a quarter three of four warmed entries serve nobody. The budget bounds what that costs; the alert says that the model does not fit the traffic.",
+        measured: "70–79 % by chain (`forewarm demo --for 75s`, development build, busy two-core machine, 2026-11-25)",
         ..NONE
     },
     Threshold {
