@@ -87,11 +87,38 @@ pub(crate) fn run(workspace: &Workspace, thresholds: &Thresholds, check: bool) -
         std::fs::write(&path, &file.text).with_context(|| format!("writing {}", file.path))?;
         println!("wrote {}", file.path);
     }
+    for path in strays(workspace, &files)? {
+        println!("{path} is not generated (any more): remove it");
+        stale += 1;
+    }
     if check && stale > 0 {
         bail!("{stale} generated files are out of date; run: cargo xtask gen");
     }
     println!("{} generated files are current", files.len());
     Ok(())
+}
+
+/// Folders that hold generated files only; a file that stays behind would still be loaded.
+const FOLDERS: [&str; 3] = [
+    "deploy/prometheus/tests",
+    "deploy/grafana/dashboards",
+    "docs/runbooks",
+];
+
+/// Files in these folders that nothing generates.
+fn strays(workspace: &Workspace, files: &[File]) -> Result<Vec<String>> {
+    let mut strays = Vec::new();
+    for folder in FOLDERS {
+        let entries = std::fs::read_dir(workspace.path(folder));
+        for entry in entries.with_context(|| folder.to_owned())? {
+            let path = format!("{folder}/{}", entry?.file_name().to_string_lossy());
+            if files.iter().all(|file| file.path != path) {
+                strays.push(path);
+            }
+        }
+    }
+    strays.sort();
+    Ok(strays)
 }
 
 /// The first line that differs, if any.

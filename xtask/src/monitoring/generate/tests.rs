@@ -25,6 +25,11 @@ fn the_generated_files_are_current_and_made_the_same_way_every_time() {
         let difference = difference(&found, &file.text);
         assert_eq!(difference, None, "{}: run cargo xtask gen", file.path);
     }
+    assert_eq!(strays(&workspace, &files).expect("listed"), [""; 0]);
+    // Without the last runbook among them, its page is a stray.
+    let (last, others) = files.split_last().expect("there are files");
+    let strays = strays(&workspace, others).expect("listed");
+    assert_eq!(strays, [last.path.as_str()]);
 }
 
 #[test]
