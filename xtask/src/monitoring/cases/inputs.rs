@@ -58,23 +58,23 @@ pub(super) fn operations(place: Place, timeline: &[Minute]) -> Vec<Series> {
     series.collect()
 }
 
-/// Look-ups of which L1 answers this share; L2 answers nearly all of the rest, so that whoever
-/// takes its ratio for L1's sees health.
+/// Look-ups of which L1 answers this share. L2 answers nearly all of the rest on the first chain and
+/// half of it on the other: who takes its ratio for L1's sees health here and a fault there.
 pub(super) fn lookups(place: Place, timeline: &[Minute]) -> Vec<Series> {
-    let levels: [(&str, &str, Share); 4] = [
-        ("hits", "L1", |ratio| ratio),
-        ("misses", "L1", |ratio| 1.0 - ratio),
-        ("hits", "L2", |ratio| (1.0 - ratio) * 0.98),
-        ("misses", "L2", |ratio| (1.0 - ratio) * 0.02),
-    ];
-    let series = levels.into_iter().map(|(what, level, share)| {
+    let l2 = if place.chain == CHAINS[0] { 0.98 } else { 0.5 };
+    let series = |what: &str, level: &str, share: &dyn Fn(f64) -> f64| {
         let name = format!("arbitrage_cache_{what}_total");
         let name = place.series(&name, &format!(",cache_level=\"{level}\""));
         counter(name, timeline, |minute| {
             share(minute.figure) * minute.traffic
         })
-    });
-    series.collect()
+    };
+    vec![
+        series("hits", "L1", &|ratio| ratio),
+        series("misses", "L1", &|ratio| 1.0 - ratio),
+        series("hits", "L2", &|ratio| (1.0 - ratio) * l2),
+        series("misses", "L2", &|ratio| (1.0 - ratio) * (1.0 - l2)),
+    ]
 }
 
 /// Successful operations that bring so many pairs each; ten times as many are skipped.
