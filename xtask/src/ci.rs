@@ -6,9 +6,11 @@
 use anyhow::Result;
 
 use crate::command::on_path;
+use crate::monitoring::thresholds::Thresholds;
+use crate::monitoring::{check, generate, mutate};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{generated, layers, setup, tidy};
+use crate::{layers, setup, tidy};
 
 /// Runs every step and prints its time; stops at the first failure.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -17,6 +19,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
     steps.run("setup", "cargo xtask setup", setup::run)?;
     steps.run("tidy", "cargo xtask tidy", || tidy::run(workspace))?;
+    steps.run("generated files", "cargo xtask gen --check", || {
+        generate::run(workspace, &Thresholds::default(), true)
+    })?;
+    steps.run("monitoring", "cargo xtask check", || check::run(workspace))?;
+    steps.run(
+        "mutants of the alert rules",
+        "cargo xtask alerts mutate --one-in 12",
+        || mutate::run(&Thresholds::default(), 12),
+    )?;
     steps.command("format", cargo(&["fmt", "--all", "--check"]))?;
     if on_path("cargo-deny").is_some() {
         steps.command("deny", cargo(&["deny", "--locked", "check"]))?;
@@ -43,9 +54,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         let check = cargo(&["check", "-p", member, "--locked"]);
         steps.command(&format!("{member} alone"), check)?;
     }
-    steps.run("generated files", "cargo xtask generated", || {
-        generated::run(workspace)
-    })?;
     let mut tests = cargo(&["test", "--workspace", "--locked"]);
     tests.env("CI", "true");
     steps.command("tests", tests)?;

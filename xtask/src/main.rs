@@ -8,16 +8,18 @@ mod bench;
 mod ci;
 mod clock;
 mod command;
-mod generated;
 mod layers;
+mod monitoring;
 mod setup;
 mod steps;
 mod tidy;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use monitoring::thresholds::Thresholds;
 use workspace::Workspace;
 
 /// Development tasks of this repository.
@@ -36,11 +38,34 @@ enum Task {
     Setup,
     /// Checks the layers, the files and the links of the repository
     Tidy,
-    /// Compares the generated files with their generators' output
-    Generated,
+    /// Writes the generated files: dashboards, rules, their tests, routes, docs
+    Gen {
+        /// Compare instead, and fail where they differ
+        #[arg(long)]
+        check: bool,
+        /// A TOML file with other levels and addresses for this site
+        #[arg(long, value_name = "FILE")]
+        thresholds: Option<PathBuf>,
+    },
+    /// Checks dashboards, rules, routes and runbooks
+    #[command(visible_alias = "validate")]
+    Check,
+    /// Tries the alerts
+    #[command(subcommand)]
+    Alerts(Alerts),
     /// Measures, and writes the figures into docs/benchmarks.md
     #[command(subcommand)]
     Bench(bench::Bench),
+}
+
+#[derive(Subcommand)]
+enum Alerts {
+    /// Changes every rule in every small way and counts the changes that no test notices
+    Mutate {
+        /// Try one mutant in so many
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        one_in: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -49,7 +74,16 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&workspace),
         Task::Setup => setup::run(),
         Task::Tidy => tidy::run(&workspace),
-        Task::Generated => generated::run(&workspace),
+        Task::Gen { check, thresholds } => thresholds
+            .map_or_else(
+                || Ok(Thresholds::default()),
+                |file| Thresholds::from_file(&file),
+            )
+            .and_then(|thresholds| monitoring::generate::run(&workspace, &thresholds, check)),
+        Task::Check => monitoring::check::run(&workspace),
+        Task::Alerts(Alerts::Mutate { one_in }) => {
+            monitoring::mutate::run(&Thresholds::default(), one_in)
+        }
         Task::Bench(bench) => bench::run(&workspace, bench),
     };
     match result {

@@ -14,7 +14,7 @@ struct Package {
     reason: &'static str,
 }
 
-const NEEDED: [Package; 3] = [
+const NEEDED: [Package; 5] = [
     Package {
         name: "redis-server",
         program: "redis-server",
@@ -24,6 +24,16 @@ const NEEDED: [Package; 3] = [
         name: "redis-tools",
         program: "redis-cli",
         reason: "a client of others' making",
+    },
+    Package {
+        name: "prometheus",
+        program: "promtool",
+        reason: "tests of the alert rules",
+    },
+    Package {
+        name: "prometheus-alertmanager",
+        program: "amtool",
+        reason: "tests of the alerts' routes",
     },
     Package {
         name: "valgrind",
@@ -230,7 +240,7 @@ mod tests {
 
     #[test]
     fn without_the_right_the_packages_and_the_command_are_named() {
-        let missing = missing(|program| program == "valgrind");
+        let missing = missing(|program| !program.starts_with("redis"));
         assert!(install(&missing, Power::None).is_none());
         let text = request(&missing);
         let command = "apt-get install -y --no-install-recommends redis-server redis-tools";

@@ -1,8 +1,8 @@
 //! Reads, writes and events over HTTP.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use forewarm_application::metrics::{CATALOGUE, PREFIX};
+use forewarm_application::metrics::{CATALOGUE, LabelValues, MetricKind, PREFIX, STRATEGIES};
 use serde_json::json;
 
 use crate::process::{Service, now_ms};
@@ -204,7 +204,7 @@ fn broken_requests_are_answered_with_a_problem_that_says_what_is_wrong() {
 }
 
 #[test]
-fn the_names_on_metrics_are_those_of_the_catalogue() {
+fn the_names_and_labels_on_metrics_are_those_of_the_catalogue() {
     let service = Service::start(&[]);
     service.send("PUT", "/v1/pairs/eth/a", r#"{"value":"1"}"#);
     service.get("/v1/pairs/eth/a");
@@ -242,6 +242,61 @@ fn the_names_on_metrics_are_those_of_the_catalogue() {
         .cloned()
         .collect();
     assert_eq!(strangers, [""; 0]);
+    assert_labels(&answer.text());
+}
+
+/// Every sample has exactly the catalogue's labels, with values that the catalogue knows; what is
+/// counted has all of them from the start, zeros included.
+fn assert_labels(text: &str) {
+    let mut seen: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, _) = line.rsplit_once(' ').expect("a sample has a value");
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let spec = CATALOGUE.iter().find(|spec| {
+            let suffix = name.strip_prefix(spec.name);
+            match spec.kind {
+                MetricKind::Histogram => {
+                    suffix.is_some_and(|it| ["_bucket", "_sum", "_count"].contains(&it))
+                }
+                MetricKind::Counter | MetricKind::Gauge => suffix == Some(""),
+            }
+        });
+        let spec = spec.unwrap_or_else(|| panic!("{name} is not in the catalogue"));
+        let labels = labels.trim_end_matches('}').split(',');
+        let labels = labels.filter_map(|label| label.split_once('='));
+        let labels: Vec<_> = labels
+            .map(|(label, value)| (label, value.trim_matches('"')))
+            .filter(|(label, _)| *label != "le")
+            .collect();
+        let names: BTreeSet<&str> = labels.iter().map(|(label, _)| *label).collect();
+        let wanted: BTreeSet<&str> = spec.labels.iter().map(|label| label.name).collect();
+        assert_eq!(names, wanted, "{line}");
+        for (label, value) in labels {
+            seen.entry((spec.name, label)).or_default().insert(value);
+        }
+    }
+    for spec in CATALOGUE {
+        for label in spec.labels {
+            let known: BTreeSet<&str> = match label.values {
+                LabelValues::Fixed(values) => values.iter().copied().collect(),
+                LabelValues::Strategy => STRATEGIES.into(),
+                LabelValues::Chain => ["eth"].into(),
+                LabelValues::Free => continue,
+            };
+            let seen = seen.get(&(spec.name, label.name)).cloned();
+            let seen = seen.unwrap_or_default();
+            if spec.kind == MetricKind::Gauge {
+                assert!(
+                    seen.is_subset(&known),
+                    "{} {}: {seen:?}",
+                    spec.name,
+                    label.name
+                );
+            } else {
+                assert_eq!(seen, known, "{} {}", spec.name, label.name);
+            }
+        }
+    }
 }
 
 #[test]
