@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::command::on_path;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{generated, layers, setup, tidy};
+use crate::{bench, generated, layers, setup, tidy};
 
 /// Runs every step and prints its time; stops at the first failure.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -49,6 +49,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut tests = cargo(&["test", "--workspace", "--locked"]);
     tests.env("CI", "true");
     steps.command("tests", tests)?;
+    steps.run(
+        "cost of learning",
+        "cargo xtask bench learning --check",
+        || bench::learning::check(workspace),
+    )?;
 
     println!("{}", steps.summary());
     Ok(())
