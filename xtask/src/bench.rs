@@ -1,6 +1,6 @@
 //! `cargo xtask bench …`: measurements that anyone can repeat, and where their figures go.
 
-mod learning;
+pub(crate) mod learning;
 mod markers;
 
 use anyhow::Result;
@@ -12,11 +12,16 @@ use crate::workspace::Workspace;
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum Bench {
     /// Instructions that learning costs per event, against the number of active pairs
-    Learning,
+    Learning {
+        /// Measure a little, write nothing, and fail if the cost grows with the active pairs
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 pub(crate) fn run(workspace: &Workspace, bench: Bench) -> Result<()> {
     match bench {
-        Bench::Learning => learning::run(workspace),
+        Bench::Learning { check: false } => learning::run(workspace),
+        Bench::Learning { check: true } => learning::check(workspace),
     }
 }

@@ -10,7 +10,7 @@ use crate::monitoring::thresholds::Thresholds;
 use crate::monitoring::{check, generate, mutate};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{layers, setup, tidy};
+use crate::{bench, layers, setup, tidy};
 
 /// Runs every step and prints its time; stops at the first failure.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -57,6 +57,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut tests = cargo(&["test", "--workspace", "--locked"]);
     tests.env("CI", "true");
     steps.command("tests", tests)?;
+    steps.run(
+        "cost of learning",
+        "cargo xtask bench learning --check",
+        || bench::learning::check(workspace),
+    )?;
 
     println!("{}", steps.summary());
     Ok(())

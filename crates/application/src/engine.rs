@@ -34,6 +34,7 @@ use forewarm_domain::model::check_time;
 use forewarm_domain::{Key, Refused, Rollout, SelectionStrategy, Timestamp, Version};
 use parking_lot::{Mutex, RwLock};
 
+use crate::attempts::Attempts;
 use crate::breaker::Breaker;
 use crate::flights::Flights;
 use crate::freshness::Freshness;
@@ -111,6 +112,7 @@ pub struct Engine {
     flights: Flights,
     freshness: Freshness,
     ledger: Mutex<Ledger>,
+    attempts: Attempts,
     governor: Mutex<Governor>,
     breaker: Mutex<Breaker>,
     learner: Mutex<Learner>,
@@ -195,6 +197,7 @@ impl Engine {
             flights: Flights::default(),
             freshness: Freshness::default(),
             ledger: Mutex::default(),
+            attempts: Attempts::default(),
             breaker: Mutex::default(),
             shadow: Mutex::default(),
             lookups: AtomicU64::new(0),

@@ -1,5 +1,6 @@
 #![forbid(unsafe_code)]
 //! The use cases of Forewarm.
+pub mod attempts;
 pub mod breaker;
 pub mod engine;
 pub mod flights;

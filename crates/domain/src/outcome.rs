@@ -5,7 +5,8 @@
 pub enum Attempt {
     /// Fetched and placed in L1.
     Warmed,
-    /// L1 had it already (found before the read was sent, so no read was spent).
+    /// L1 had it already, or it was on its way (found before the read was sent, so no read was
+    /// spent).
     AlreadyCached,
     /// L2 does not have it.
     NotFound,
@@ -15,10 +16,38 @@ pub enum Attempt {
     TimedOut,
     /// L2 answered with an error.
     Failed,
-    /// Not sent: the queue was full.
+    /// Not sent: the queue was full, the request too old, or L2 is being left alone after errors.
     Dropped,
     /// Not sent: the budget of extra L2 reads is spent.
     OverBudget,
+}
+
+impl Attempt {
+    /// Every end.
+    pub const ALL: [Self; 8] = [
+        Self::Warmed,
+        Self::AlreadyCached,
+        Self::NotFound,
+        Self::Stale,
+        Self::TimedOut,
+        Self::Failed,
+        Self::Dropped,
+        Self::OverBudget,
+    ];
+
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warmed => "warmed",
+            Self::AlreadyCached => "already_cached",
+            Self::NotFound => "not_found",
+            Self::Stale => "stale",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+            Self::OverBudget => "over_budget",
+        }
+    }
 }
 
 /// How one warmed entry ended. Each ends in exactly one: the first that applies of late,

@@ -100,15 +100,18 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
-    let result = match cli.command {
+    exit::guarded(|| exit::report(run(cli)))
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Generate(arguments)) => generate::run(&arguments),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Config(command)) => config::run(&command),
-    };
-    exit::report(result)
+    }
 }
 
 /// A duration of the command line: `30s`, `500us`, `1m30s`.

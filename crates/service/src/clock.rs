@@ -17,6 +17,8 @@ pub struct Clock {
     started: Instant,
     /// The time of day at `started`, in microseconds since the epoch.
     anchor: AtomicU64,
+    /// What was passed over, in microseconds.
+    skipped: AtomicU64,
 }
 
 impl Clock {
@@ -26,11 +28,24 @@ impl Clock {
         Self {
             started: Instant::now(),
             anchor: AtomicU64::new(time_of_day().as_micros()),
+            skipped: AtomicU64::new(0),
         }
     }
 
     /// Now.
     pub fn now(&self) -> Timestamp {
+        let skipped = Duration::from_micros(self.skipped.load(Ordering::Relaxed));
+        self.time_of_day() + skipped
+    }
+
+    /// Passes over `span`: from here on it is that much later than the time of day. For recordings
+    /// that are played faster than they were made.
+    pub fn skip(&self, span: Duration) {
+        let span = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        self.skipped.fetch_add(span, Ordering::Relaxed);
+    }
+
+    fn time_of_day(&self) -> Timestamp {
         Timestamp::from_micros(self.anchor.load(Ordering::Relaxed)) + self.running()
     }
 
@@ -42,7 +57,7 @@ impl Clock {
     /// Whether the system's clock has moved away by more than half a second, and then whether it
     /// was set back.
     pub fn stepped(&self) -> Option<bool> {
-        let (ours, theirs) = (self.now(), time_of_day());
+        let (ours, theirs) = (self.time_of_day(), time_of_day());
         let stepped = ours.since(theirs).max(theirs.since(ours)) > TOLERANCE;
         stepped.then_some(theirs < ours)
     }
@@ -82,5 +97,16 @@ mod tests {
         assert_eq!(clock.stepped(), Some(true));
         clock.follow();
         assert!(clock.anchor.load(Ordering::Relaxed).abs_diff(right) < 400_000);
+    }
+
+    #[test]
+    fn what_was_skipped_stays_skipped_when_the_systems_time_is_followed() {
+        let clock = Clock::start();
+        clock.skip(Duration::from_secs(3_600));
+        clock.follow();
+        clock.skip(Duration::from_secs(1));
+        clock.follow();
+        let ahead = clock.now().since(time_of_day());
+        assert!(ahead.abs_diff(Duration::from_secs(3_601)) < Duration::from_millis(400));
     }
 }

@@ -22,7 +22,7 @@ pub use layers::{Effective, Sources, load};
 pub use presets::PRESETS;
 pub use section::{Section, Setting, Value};
 pub use sections::{
-    Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedKind, Http, Invalidation,
+    Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedFields, FeedKind, Http, Invalidation,
     InvalidationMode, Keys, L1, L2, LogFormat, ModeName, ModelFile, Redis, Rollout, RolloutChain,
     Telemetry, Tracking, Warming,
 };

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forewarm_infrastructure::feeds::{EventSink, RedisStreamConfig, RedisStreamFeed};
+use forewarm_infrastructure::feeds::{EventSink, RedisStreamConfig, RedisStreamFeed, StreamFields};
 use tokio::task::JoinHandle;
 
-use crate::config::{Feed, FeedKind};
+use crate::config::{Feed, FeedFields, FeedKind};
 use crate::core::{Core, Sink};
 use crate::service::StartError;
 
@@ -65,17 +65,47 @@ fn stream(core: &Arc<Core>, feed: &Feed) -> Result<RedisStreamFeed, StartError> 
     let mut config = RedisStreamConfig::new(redis.connection(STREAM_TIMEOUT));
     config.stream.clone_from(&feed.stream);
     config.group.clone_from(&feed.group);
-    config.consumer = feed.consumer.clone().unwrap_or_else(consumer);
+    config.fields = names(&feed.fields);
+    config.consumer = match &feed.consumer {
+        Some(name) => name.clone(),
+        None => consumer(&core.config.http.addr),
+    };
     let sink: Arc<dyn EventSink> = Arc::new(Sink(Arc::clone(core)));
     Ok(RedisStreamFeed::start(config, core.codec.clone(), sink)?)
 }
 
-/// A name that stays the same over restarts of this machine's service.
-fn consumer() -> String {
-    let host = std::env::var("HOSTNAME")
-        .ok()
-        .filter(|name| !name.is_empty());
-    host.unwrap_or_else(|| "forewarm".to_owned())
+fn names(fields: &FeedFields) -> StreamFields {
+    let FeedFields {
+        chain,
+        pair,
+        key,
+        op,
+        ts_ms,
+        value,
+        version,
+    } = fields.clone();
+    StreamFields {
+        chain,
+        pair,
+        key,
+        op,
+        ts_ms,
+        value,
+        version,
+    }
+}
+
+/// A name that no other process has and that is the same after a restart, so that what this one
+/// was given and has not acknowledged is given to it again: the host and the port that it listens
+/// on. Where any port will do only the process id tells two of them apart; what it leaves behind
+/// the others of the group take over.
+fn consumer(addr: &str) -> String {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    match addr.rsplit_once(':') {
+        Some((_, port)) if port != "0" => format!("{host}:{port}"),
+        _ => format!("{host}:{}", std::process::id()),
+    }
 }
 
 fn recording(core: &Arc<Core>, feed: &Feed) -> Result<JoinHandle<()>, StartError> {
@@ -84,4 +114,19 @@ fn recording(core: &Arc<Core>, feed: &Feed) -> Result<JoinHandle<()>, StartError
         _ => feed.path.clone().unwrap_or_default(),
     };
     file::start(Arc::clone(core), path, feed.speed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_of_a_host_has_a_name_of_its_own_that_survives_a_restart() {
+        let first = consumer("127.0.0.1:9464");
+        assert_eq!(first, consumer("0.0.0.0:9464"));
+        assert_ne!(first, consumer("127.0.0.1:9465"));
+        assert!(first.ends_with(":9464") && first.len() > ":9464".len());
+        let pid = format!(":{}", std::process::id());
+        assert!(consumer("127.0.0.1:0").ends_with(&pid));
+    }
 }

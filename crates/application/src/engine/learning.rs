@@ -1,7 +1,7 @@
 //! Learning: from the event queue to the model and the warm queue, and the controller's tick.
 
 use forewarm_domain::{
-    Event, Key, Mode, Operation, SourceKind, Timestamp, Trigger, WindowStatistics,
+    Attempt, Event, Key, Mode, Operation, SourceKind, Timestamp, Trigger, WindowStatistics,
 };
 
 use super::{Engine, Observation};
@@ -71,6 +71,7 @@ impl Engine {
             Offer::Full => {
                 self.metrics.warm_requested(key.chain());
                 self.metrics.dropped(key.chain(), DropReason::QueueFull);
+                self.attempts.count(Attempt::Dropped, 1);
                 false
             }
             Offer::Waiting | Offer::NothingKnown => false,

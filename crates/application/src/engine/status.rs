@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forewarm_domain::{Key, SourceKind, Timestamp};
+use forewarm_domain::{Attempt, Key, SourceKind, Timestamp};
 
 use super::Engine;
 use crate::governor::TurnedDown;
@@ -48,7 +48,9 @@ pub struct Status {
     pub operations: OperationTotals,
     /// Keys warmed.
     pub pairs_warmed: u64,
-    /// What became of them.
+    /// Warm attempts by their end.
+    pub attempts: [(Attempt, u64); Attempt::ALL.len()],
+    /// What became of what was warmed.
     pub outcomes: Outcomes,
     /// Warms that have not ended.
     pub still_live: usize,
@@ -96,6 +98,12 @@ impl Engine {
         known
     }
 
+    /// Whether nothing waits: no event to learn, no request to serve, no key on its way. A batch
+    /// between the queue and its departure is not seen, which takes microseconds.
+    pub fn is_idle(&self) -> bool {
+        self.events.is_empty() && self.flights.is_empty() && self.learner.lock().queued() == 0
+    }
+
     /// The engine in figures.
     pub fn status(&self, now: Timestamp) -> Status {
         let learner = self.learner.lock();
@@ -119,6 +127,7 @@ impl Engine {
             model_bytes,
             operations: self.metrics.operation_totals(),
             pairs_warmed: self.metrics.pairs_warmed_total(),
+            attempts: self.attempts.totals(),
             outcomes,
             still_live,
             queue_depth,

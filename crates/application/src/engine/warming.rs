@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use forewarm_domain::{ChainId, Key, Mode, Operation, PairId, Timestamp};
+use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Timestamp};
 use smallvec::SmallVec;
 
 use super::{Engine, Level};
@@ -89,6 +89,7 @@ impl Engine {
             };
             if now.since(request.at) > self.config.request_deadline {
                 self.metrics.dropped(source.chain(), DropReason::Deadline);
+                self.attempts.count(Attempt::Dropped, 1);
                 self.count_operation(&source, Operation::Skipped);
                 continue;
             }
@@ -127,6 +128,7 @@ impl Engine {
                 continue;
             };
             if !absent(&key) {
+                self.attempts.count(Attempt::AlreadyCached, 1);
                 continue;
             }
             match rollout.mode(&key).min(most) {
@@ -151,10 +153,13 @@ impl Engine {
             .filter(|key| self.l1.peek(key, now).is_none())
             .filter_map(|key| self.flights.board_warm(key))
             .collect();
+        let there = wish.wanted.len() - tickets.len();
+        self.attempts.count(Attempt::AlreadyCached, there);
         if tickets.is_empty() {
             return tickets;
         }
         if !self.breaker.lock().allows(now) {
+            self.attempts.count(Attempt::Dropped, tickets.len());
             tickets.clear();
             return tickets;
         }
@@ -164,6 +169,8 @@ impl Engine {
             self.metrics
                 .dropped(wish.source.chain(), DropReason::OverBudget);
         }
+        let refused = tickets.len() - granted;
+        self.attempts.count(Attempt::OverBudget, refused);
         tickets.truncate(granted);
         tickets
     }
@@ -223,6 +230,11 @@ impl Engine {
                 }
             }
         };
+        match status {
+            Operation::Timeout => self.attempts.count(Attempt::TimedOut, keys.len()),
+            Operation::Error => self.attempts.count(Attempt::Failed, keys.len()),
+            Operation::Success | Operation::Skipped => {}
+        }
         let mut stored = answer.unwrap_or_default().into_iter();
         for (source, tickets) in batch {
             report.sent.push(source.chain());
@@ -257,6 +269,12 @@ impl Engine {
         if cached.is_some() && !warmed {
             self.metrics.dropped(key.chain(), DropReason::Stale);
         }
+        let attempt = match (&cached, warmed) {
+            (_, true) => Attempt::Warmed,
+            (Some(_), false) => Attempt::Stale,
+            (None, false) => Attempt::NotFound,
+        };
+        self.attempts.count(attempt, 1);
         warmed
     }
 

@@ -19,8 +19,11 @@ impl LruCache {
     pub fn new(entries: usize) -> Self {
         let capacity = std::num::NonZeroUsize::new(entries).unwrap_or(std::num::NonZeroUsize::MIN);
         let hasher = foldhash::fast::FixedState::with_seed(0);
+        // Bounded afterwards: `with_hasher` would make room for all of `entries` at once.
+        let mut entries = lru::LruCache::unbounded_with_hasher(hasher);
+        entries.resize(capacity);
         Self {
-            entries: Mutex::new(lru::LruCache::with_hasher(capacity, hasher)),
+            entries: Mutex::new(entries),
         }
     }
 }

@@ -16,14 +16,15 @@ use forewarm_infrastructure::KeyCodec;
 
 use super::serve::{announce, run_to_end, start_log};
 use super::{ConfigArguments, Failure, Overrides, duration};
-use crate::config::{Backend, Config};
+use crate::config::{Backend, Config, Span};
 use crate::signals::Signals;
 use live::Live;
 use source::Source;
 
 pub(super) const EXAMPLES: &str = "\
 The demo keeps every pair's value in an embedded store, plays updates and reads, and asks two
-caches of the same size: one with warming, one without. L1 holds a tenth of the keys.
+caches of the same size: one with warming, one without. L1 holds a tenth of the keys. Pauses that
+are cut short pass on the demo's clock all the same, so what is learned is what would be live.
 
 Examples:
   forewarm demo --for 20s                 a generated market
@@ -71,6 +72,10 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     config.l2.backend = Backend::Embedded;
     config.l2.embedded.path = folder.path().to_owned();
     config.feeds.clear();
+    if !effective.is_set("l1.default_ttl") {
+        // Days are played in seconds: as in replay, entries expire only when that is asked for.
+        config.l1.default_ttl = Span(Duration::ZERO);
+    }
     if !effective.is_set("telemetry.log_level") {
         "warn".clone_into(&mut config.telemetry.log_level);
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use forewarm_infrastructure::trace::TraceError;
@@ -62,6 +63,13 @@ impl From<TraceError> for Failure {
     }
 }
 
+/// Runs a command. A panic is a defect of ours and has printed its message: 70, like every other
+/// internal error, and not the 101 that scripts don't know.
+pub(super) fn guarded(command: impl FnOnce() -> ExitCode) -> ExitCode {
+    // Nothing that the command has touched is used again.
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| ExitCode::from(70))
+}
+
 /// Prints what went wrong and gives the exit code.
 pub(super) fn report(result: Result<(), Failure>) -> ExitCode {
     let Err(failure) = result else {
@@ -97,4 +105,16 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_as_an_internal_error_and_all_else_as_it_says() {
+        let panicked = guarded(|| panic!("this message belongs to the test"));
+        assert_eq!(panicked, ExitCode::from(70));
+        assert_eq!(guarded(|| ExitCode::from(66)), ExitCode::from(66));
+    }
 }

@@ -8,7 +8,7 @@ use figment::Figment;
 use super::error::ConfigError;
 use super::layers::origin;
 use super::section::Section;
-use super::sections::{Backend, Config, FeedKind, InvalidationMode};
+use super::sections::{Backend, Config, FeedFields, FeedKind, InvalidationMode};
 use super::units::{Secret, ServerUrl};
 
 /// Refuses values out of range and limits that contradict each other.
@@ -185,6 +185,7 @@ fn check_feeds(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
             FeedKind::RedisStream if feed.group.is_empty() => {
                 return missing("group", "a group's name");
             }
+            FeedKind::RedisStream => check_fields(&feed.fields, index, figment)?,
             FeedKind::Stdin => stdin += 1,
             _ => {}
         }
@@ -194,6 +195,29 @@ fn check_feeds(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
         return Err(fault(figment, "feeds", problem, "one `stdin` feed at most"));
     }
     Ok(())
+}
+
+/// Two fields of one name would each be read as the other.
+fn check_fields(fields: &FeedFields, index: usize, figment: &Figment) -> Result<(), ConfigError> {
+    let mut names: Vec<(String, String)> = Vec::new();
+    let mut fault_found = None;
+    fields.visit("", &mut |setting| {
+        let name = setting.value.unwrap_or_default();
+        let taken = names.iter().find(|(_, known)| *known == name);
+        let problem = match taken {
+            _ if name == "\"\"" => Some("is empty".to_owned()),
+            Some((other, _)) => Some(format!("{name} is the name of `{other}` too")),
+            None => None,
+        };
+        if let Some(problem) = problem {
+            fault_found.get_or_insert((format!("feeds[{index}].fields.{}", setting.key), problem));
+        }
+        names.push((setting.key, name));
+    });
+    match fault_found {
+        Some((key, problem)) => Err(fault(figment, &key, problem, "a name of its own")),
+        None => Ok(()),
+    }
 }
 
 fn check_exposure(config: &Config, figment: &Figment) -> Result<(), ConfigError> {

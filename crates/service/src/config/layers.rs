@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use figment::error::Kind;
 use figment::value::{Dict, Map, Value as Raw};
 use figment::{Figment, Metadata, Profile, Provider};
 
@@ -288,8 +289,13 @@ fn refused(error: figment::Error, schema: &[Setting]) -> ConfigError {
         || "see docs/configuration.md".to_owned(),
         |s| s.allowed.clone(),
     );
+    let problem = match &error.kind {
+        // The choices follow as what is allowed.
+        Kind::UnknownVariant(found, _) => format!("{found:?} is none of the choices"),
+        kind => kind.to_string(),
+    };
     ConfigError::Value {
-        problem: error.kind.to_string(),
+        problem,
         key,
         origin,
         allowed,

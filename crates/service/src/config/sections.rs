@@ -365,13 +365,38 @@ section! {
         stream: String = "price-updates".to_owned();
         /// `redis-stream`: the consumer group; made when missing.
         group: String = "forewarm".to_owned();
-        /// `redis-stream`: this process's name in the group; unset = host and process id.
+        /// `redis-stream`: this process's name in the group, the same after a restart; unset =
+        /// the host's name and the port of `http.addr` (with port 0 the process id).
         consumer: Option<String> = None;
         /// `file`: the trace, plain, `.gz` or `.zst`.
         path: Option<PathBuf> = None;
         /// `file`, `stdin`: how fast it is played, as a multiple of the recorded speed; 0 = as
         /// fast as it goes.
         speed: f64 = 1.0, 0.0 => 1_000_000.0;
+    }
+    sections {
+        /// What the fields of a stream's entries are called.
+        fields: FeedFields;
+    }
+}
+
+section! {
+    /// `redis-stream`: what the fields of an entry are called. Others in the entry are ignored.
+    pub struct FeedFields {
+        /// The pair's chain.
+        chain: String = "chain".to_owned();
+        /// The pair.
+        pair: String = "pair".to_owned();
+        /// In place of chain and pair, the exact key.
+        key: String = "key".to_owned();
+        /// `update` or `read`; absent = update.
+        op: String = "op".to_owned();
+        /// When, in milliseconds since the epoch; absent = the time in the entry's id.
+        ts_ms: String = "ts_ms".to_owned();
+        /// The new value; absent = L1's copy is stale.
+        value: String = "value".to_owned();
+        /// The source's version.
+        version: String = "version".to_owned();
     }
 }
 

@@ -25,8 +25,13 @@ pub fn show(effective: &Effective) -> String {
         if !out.is_empty() {
             out.push('\n');
         }
-        let header = match section.split_once('[') {
-            Some((list, _)) => format!("[[{list}]]"),
+        let element = section
+            .split_once('[')
+            .and_then(|(list, rest)| Some((list, rest.split_once(']')?.1)));
+        let header = match element {
+            Some((list, "")) => format!("[[{list}]]"),
+            // A table inside the element above it.
+            Some((list, inside)) => format!("[{list}{inside}]"),
             None => format!("[{section}]"),
         };
         let _ = writeln!(out, "{header}\n{}", lines.join("\n"));

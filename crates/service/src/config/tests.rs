@@ -226,7 +226,7 @@ fn what_is_shown_is_a_configuration_with_origins_and_without_secrets() {
         "http.token=hush",
         "l2.redis.url=redis://u:hush@h:1",
         "rollout.chains.polygon.percent=10",
-        "feeds=[{kind = \"http\"}]",
+        "feeds=[{kind = \"http\"}, {kind = \"redis-stream\", fields = {pair = \"symbol\"}}]",
     ]);
     let shown = show(&load(&sources).expect("accepted"));
     assert!(!shown.contains("hush"), "{shown}");
@@ -245,7 +245,9 @@ fn what_is_shown_is_a_configuration_with_origins_and_without_secrets() {
     };
     let again = load(&again).expect("what is shown can be read").config;
     assert_eq!(again.rollout.chains["polygon"].percent, 10);
-    assert_eq!(again.feeds.len(), 1);
+    assert_eq!(again.feeds.len(), 2);
+    assert_eq!(again.feeds[0].fields.pair, "pair");
+    assert_eq!(again.feeds[1].fields.pair, "symbol");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::App;
 
-/// Mode, strategy, tracker, warmer, outcomes, governor, breaker, L1.
+/// Mode, strategy, tracker, warmer, attempts, outcomes, governor, breaker, L1.
 pub(super) fn report(app: &App) -> Value {
     let status = app.engine.status(app.clock.now());
     let (received, tracked) = status.events;
@@ -19,6 +19,10 @@ pub(super) fn report(app: &App) -> Value {
             part as f64 / whole as f64
         }
     };
+    let attempts = status
+        .attempts
+        .map(|(end, count)| (end.name().to_owned(), count.into()));
+    let attempts: serde_json::Map<String, Value> = attempts.into_iter().collect();
     json!({
         "mode": app.engine.rollout().default.mode.name(),
         "strategy": status.strategy,
@@ -38,6 +42,7 @@ pub(super) fn report(app: &App) -> Value {
             "success_rate": status.operations.success_rate().unwrap_or(1.0),
             "queue_depth": status.queue_depth,
         },
+        "attempts": attempts,
         "outcomes": {
             "useful": status.outcomes.useful,
             "late": status.outcomes.late,

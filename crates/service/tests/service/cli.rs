@@ -102,6 +102,14 @@ fn check_names_file_key_value_and_range_of_a_bad_file() {
             "[l1]\ncapacity_bytes = \"lots\"\n",
             ["`l1.capacity_bytes`", "lots", "1KiB to 1TiB"],
         ),
+        (
+            "[warming]\nstrategy = \"best\"\n",
+            [
+                "`warming.strategy`",
+                "\"best\" is none",
+                "allowed: `topn`, `threshold`",
+            ],
+        ),
         ("[l1\n", ["TOML", "line 1", "["]),
         ("tracking = 3\n", ["`tracking`", "3", "struct"]),
     ] {

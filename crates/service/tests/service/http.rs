@@ -326,6 +326,18 @@ fn the_probes_and_the_page_answer() {
             "{part}.{field} in {warming}"
         );
     }
+    for end in [
+        "warmed",
+        "already_cached",
+        "not_found",
+        "stale",
+        "timed_out",
+        "failed",
+        "dropped",
+        "over_budget",
+    ] {
+        assert_eq!(warming["attempts"][end], 0, "{end} in {warming}");
+    }
     assert_eq!(warming["breaker"], "closed");
     assert!(service.get("/").text().contains("/health/warming"));
 }

@@ -12,3 +12,4 @@ mod limits;
 mod process;
 mod recordings;
 mod replay;
+mod stream;

@@ -204,3 +204,51 @@ fn settings_reach_the_replay() {
         assert_ne!(usual, without_timing(changed), "{extra:?} changed nothing");
     }
 }
+
+#[test]
+fn an_l1_larger_than_any_memory_costs_no_more_than_what_it_holds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = generated(folder.path(), "a.csv", "1");
+    let largest = u64::MAX.to_string();
+    let report = lines(&[&trace, "--strategies", "topn", "--l1-entries", &largest]).remove(0);
+    assert_eq!(report["l1_entries"], u64::MAX);
+    let distinct = &report["trace"]["distinct_keys"];
+    for run in report["runs"].as_array().expect("runs") {
+        assert!(
+            run["l2_reads"].as_u64() >= Some(1) && run["reads"].as_u64() > distinct.as_u64(),
+            "{run}"
+        );
+    }
+}
+
+#[test]
+fn where_there_is_nothing_to_learn_no_strategy_is_half_a_point_worse_than_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("null.csv");
+    let path = path.to_str().expect("UTF-8");
+    for seed in ["1", "2"] {
+        let arguments = [
+            "generate",
+            "--profile",
+            "null",
+            "--events",
+            "40000",
+            "--pairs",
+            "600",
+            "--seed",
+            seed,
+            "--out",
+            path,
+        ];
+        assert!(run(&arguments).status.success());
+        let report = lines(&[path, "--strategies", "all"]).remove(0);
+        let runs = report["runs"].as_array().expect("runs");
+        let ratio = |run: &Value| run["l1_hit_ratio"].as_f64().expect("a number");
+        let off = ratio(&runs[0]);
+        // The six baselines come first.
+        assert_eq!(runs.len(), 12);
+        for run in &runs[6..] {
+            assert!(ratio(run) >= off - 0.005, "seed {seed}, off {off}: {run}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use forewarm_domain::{ChainMode, Key, Mode};
 use proptest::prelude::*;
 
 use super::super::*;
+use super::books;
 use super::world::{update, valued};
 use super::{World, world};
 use crate::testing::{Call, Fault, key, stored};
@@ -440,6 +441,7 @@ impl Naive {
             .map(|o| engine.metrics().outcome_total(*o))
             .sum();
         prop_assert_eq!(counted, status.outcomes.ended());
+        books::check(engine, self.warms as u64, (0..KEYS).map(key))?;
         prop_assert!(status.queue_depth <= 3);
         prop_assert!(status.l1.entries <= L1);
         prop_assert!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forewarm_domain::{ChainId, ChainMode, Key, Mode, Outcome, Trigger};
 use mockall::mock;
 
+use super::super::observation::What;
 use super::super::*;
 use super::world::{engine_over, update};
 use super::{World, world};
@@ -294,6 +295,59 @@ async fn warms_end_useful_wasted_or_harmful() {
         let expected = u64::from(matches!(outcome, Outcome::Useful | Outcome::Harmful));
         assert_eq!(counted, expected, "{outcome:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_that_expires_unread_has_ended() {
+    let mut world = taught(1, |config| {
+        config.default_ttl = Some(Duration::from_secs(20))
+    });
+    world.trigger(&key(1));
+    assert_eq!(world.warm().await.warmed, 1);
+    world.pass(Duration::from_secs(20));
+    world.get(&key(11)).await;
+    let status = world.engine.status(world.now());
+    assert_eq!((status.outcomes.wasted, status.still_live), (1, 0));
+    assert_eq!(status.demand, (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_warm_has_pushed_out_is_kept_in_reserve_until_it_is_back() {
+    let mut world = world(3, |_| {});
+    world.teach(&key(1), &[key(11)]);
+    for n in 1..50 {
+        world.l2.set(&key(n), "value", None);
+    }
+    let risk = |world: &World| {
+        let Risk { open, room } = world.engine.risk(0);
+        (open, room)
+    };
+    assert_eq!(risk(&world), (0, 3));
+    for n in [21, 22, 23] {
+        world.get(&key(n)).await;
+    }
+    assert_eq!(risk(&world), (0, 0));
+    world.trigger(&key(1));
+    assert_eq!(world.warm().await.warmed, 1);
+    assert_eq!(risk(&world), (1, 0), "21 may be read again");
+    world.get(&key(21)).await;
+    assert_eq!(risk(&world), (0, 0), "and now it has been");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_of_a_warm_is_told_to_the_learner() {
+    let world = taught(2, |_| {});
+    world.trigger(&key(1));
+    assert_eq!(world.warm().await.warmed, 2);
+    world.get(&key(11)).await;
+    let seen = world.engine.events.pop().expect("a read is told");
+    let read = What::Demand {
+        trigger: Trigger::Warmed,
+    };
+    assert_eq!((seen.key, seen.what), (key(11), read));
+    world.engine.invalidate(&key(12));
+    assert_eq!(world.engine.crowded_out.pop(), Some(key(12)));
+    assert_eq!(world.engine.crowded_out.pop(), None, "one was read in time");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use forewarm_application::engine::{Engine, Found, Level, Update};
 use forewarm_application::ports::Stored;
 use forewarm_domain::{Key, Mode, Op, Rollout};
 use forewarm_infrastructure::KeyCodec;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::super::Failure;
@@ -25,6 +25,8 @@ use crate::wiring;
 
 /// The share of the keys that L1 holds.
 const L1_SHARE: f64 = 0.10;
+/// How long a pause that is cut short may still last for the sake of what it was used for.
+const LONGEST_SETTLING: Duration = Duration::from_millis(20);
 /// Values written to L2 at once: they share a commit.
 const SEEDED_AT_ONCE: usize = 512;
 
@@ -80,7 +82,8 @@ impl Live {
         while let Some(event) = self.source.next() {
             let gap = last.map_or(Duration::ZERO, |last| event.at.since(last));
             last = Some(event.at);
-            due += self.source.pace.wait(gap);
+            let wait = self.source.pace.wait(gap);
+            due += wait;
             loop {
                 tokio::select! {
                     biased;
@@ -95,9 +98,25 @@ impl Live {
                     () = sleep_until(due) => break,
                 }
             }
+            self.pass_over(gap.saturating_sub(wait)).await;
             self.play(event).await;
         }
         self
+    }
+
+    /// Leaves `rest` of a pause out. What was learned and fetched in it is learned and fetched
+    /// first, and it passes on the clock: windows, half-life and time to live see the recording's
+    /// own time, as they would live.
+    async fn pass_over(&self, rest: Duration) {
+        if rest.is_zero() {
+            return;
+        }
+        let core = self.forewarm.core();
+        let (since, most) = (Instant::now(), rest.min(LONGEST_SETTLING));
+        while !core.engine.is_idle() && since.elapsed() < most {
+            yield_now().await;
+        }
+        core.clock.skip(rest);
     }
 
     async fn play(&mut self, event: Played) {
