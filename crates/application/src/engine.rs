@@ -21,6 +21,7 @@ mod lookup;
 mod observation;
 mod shadow;
 mod status;
+mod tap;
 mod warming;
 mod write;
 
@@ -50,6 +51,7 @@ pub use crate::metrics::Level;
 pub use config::EngineConfig;
 pub use ghost::Ghost;
 pub use status::{Correlation, Status};
+pub use tap::{Heard, Tap, TapCounts};
 pub use warming::WarmReport;
 
 /// An update as a feed tells it.
@@ -121,6 +123,7 @@ pub struct Engine {
     shadow: Mutex<shadow::ShadowSet>,
     ghost: Mutex<Ghost>,
     ghost_sample: ghost::Sample,
+    tap: Option<Arc<Tap>>,
     events: ArrayQueue<Observation>,
     /// Warms that left L1 unread, on their way to the learner; lossy.
     crowded_out: ArrayQueue<Key>,
@@ -190,6 +193,7 @@ impl Engine {
             metrics: parts.metrics,
             ghost_sample: parts.ghost.sample(),
             ghost: Mutex::new(parts.ghost),
+            tap: None,
             key_of: parts.key_of,
             wake_learner: parts.wake_learner,
             wake_warmer: parts.wake_warmer,
@@ -204,6 +208,12 @@ impl Engine {
             windows: Mutex::default(),
             config,
         }
+    }
+
+    /// Lets `tap` hear everything that the learner hears.
+    pub fn with_tap(mut self, tap: Arc<Tap>) -> Self {
+        self.tap = Some(tap);
+        self
     }
 
     /// Where everything is counted.
@@ -277,6 +287,9 @@ impl Engine {
     }
 
     fn queue(&self, observation: Observation) -> Observed {
+        if let Some(tap) = &self.tap {
+            tap.hear(&observation);
+        }
         if self.events.push(observation).is_err() {
             return Observed::Dropped;
         }

@@ -49,6 +49,14 @@ impl Outcomes {
         }
     }
 
+    /// Of those that a demand read wanted, the share that came before it; 0 before there was one.
+    pub fn timeliness(&self) -> f64 {
+        match self.useful + self.late {
+            0 => 0.0,
+            wanted => self.useful as f64 / wanted as f64,
+        }
+    }
+
     fn count(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Useful => self.useful += 1,

@@ -37,6 +37,7 @@ pub struct Metrics {
     model_memory_bytes: Gauge,
     queue_depth: Gauge,
     budget_used: Gauge,
+    turned_down: Gauge,
     l2_up: Gauge,
     breaker_state: Gauge,
     invalidations: Counter,
@@ -139,6 +140,7 @@ impl Metrics {
             model_memory_bytes: Gauge::default(),
             queue_depth: Gauge::default(),
             budget_used: Gauge::default(),
+            turned_down: Gauge::default(),
             l2_up: Gauge::default(),
             breaker_state: Gauge::default(),
             invalidations: Counter::default(),
@@ -185,7 +187,12 @@ impl Metrics {
 
     /// A demand miss that `strategy` in shadow would have made a hit.
     pub fn shadow_hit(&self, chain: ChainId, strategy: StrategyLabel) {
-        self.row(chain).lookups.shadow_hits[strategy as usize].add(1);
+        self.shadow_hits(chain, strategy, 1);
+    }
+
+    /// `n` of them: one of a sample stands for several.
+    pub fn shadow_hits(&self, chain: ChainId, strategy: StrategyLabel, n: u64) {
+        self.row(chain).lookups.shadow_hits[strategy as usize].add(n);
     }
 }
 
@@ -277,6 +284,11 @@ impl Metrics {
         self.budget_used.set(ratio);
     }
 
+    /// Whether the governor has turned warming down.
+    pub fn set_turned_down(&self, turned_down: bool) {
+        self.turned_down.set(f64::from(u8::from(turned_down)));
+    }
+
     /// What a cache holds.
     pub fn set_cache_size(&self, level: Level, bytes: u64, entries: u64) {
         let row = &self.caches[level as usize];
@@ -353,6 +365,16 @@ impl Metrics {
     /// Warms that were not carried out for this reason.
     pub fn dropped_total(&self, reason: DropReason) -> u64 {
         self.sum(|row| row.warming.dropped[reason as usize].get())
+    }
+
+    /// The mean time of a read of a level since the start; `None` before the first.
+    pub fn mean_read_latency(&self, level: Level) -> Option<Duration> {
+        let row = &self.caches[level as usize];
+        let reads = [CacheOp::Get, CacheOp::GetMany].map(|op| row.latency[op as usize].total());
+        let (count, nanos) = reads
+            .iter()
+            .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        nanos.checked_div(count).map(Duration::from_nanos)
     }
 
     /// Requests offered to the warm queue.

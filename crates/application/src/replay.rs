@@ -4,9 +4,12 @@
 //! capacity, so the same input gives the same figures. The run without warming comes first;
 //! its reads are the ghost that the budget of all others is measured against.
 
+mod contest;
 mod exposure;
 mod future;
+mod keys;
 mod markov;
+mod off;
 mod report;
 mod run;
 mod timeline;
@@ -19,8 +22,11 @@ use forewarm_domain::{ModelConfig, SelectionStrategy};
 use crate::ports::LocalCache;
 use crate::trace::TraceEvent;
 
+pub use contest::Contest;
+pub use keys::KeyTable;
+use off::{OffLine, OffSeries};
 pub use report::{Report, RunReport, TraceSummary};
-use run::Run;
+use run::{Run, Scene};
 pub use timeline::Timeline;
 
 /// How large L1 is.
@@ -152,7 +158,7 @@ impl fmt::Debug for Stage<'_> {
 
 /// Plays `events` for `off` and every contender (a second `off` is ignored), in their order.
 ///
-/// Memory: one index entry of 40 bytes a line, plus each contender's own L1 and model, one
+/// Memory: one index entry of 50 bytes a line, plus each contender's own L1 and model, one
 /// contender at a time.
 pub fn replay(
     events: &[TraceEvent],
@@ -163,7 +169,7 @@ pub fn replay(
     let timeline = Timeline::new(events);
     let entries = config.l1.entries(timeline.keys.len());
     let mut runs = Vec::with_capacity(contenders.len() + 1);
-    let mut off = run::OffSeries::default();
+    let mut off = OffSeries::default();
     let others = contenders
         .into_iter()
         .filter(|c| !matches!(c, Contender::Off));
@@ -171,19 +177,26 @@ pub fn replay(
         let name = contender.name();
         let l1 = (stage.caches)(contender.policy(), entries);
         let start = (stage.stopwatch)();
-        let mut run = Run::new(&timeline, contender, config, l1, entries, &off);
-        for (at, event) in events.iter().enumerate() {
-            run.play(at, event);
+        let mut run = Run::new(&timeline, contender, config, l1, entries);
+        for (at, (line, event)) in timeline.lines.iter().zip(events).enumerate() {
+            let scene = Scene {
+                keys: &timeline.keys,
+                at,
+                key: line.key,
+                now: line.now,
+                off: off.line(at),
+            };
+            run.play(scene, event);
+            if name == "off" {
+                off.push(run.line());
+            }
             if at % 4_096 == 0 {
                 (stage.progress)(name, at);
             }
         }
         (stage.progress)(name, events.len());
         let spent = (stage.stopwatch)().saturating_sub(start);
-        let (tally, series) = run.finish();
-        if name == "off" {
-            off = series;
-        }
+        let tally = run.tally();
         runs.push(tally.report(name, spent, events.len()));
     }
     Report::new(TraceSummary::of(&timeline), entries, runs)

@@ -6,6 +6,7 @@
 
 mod build;
 mod check;
+mod contenders;
 mod docs;
 mod error;
 mod layers;
@@ -16,6 +17,7 @@ mod show;
 mod strategies;
 mod units;
 
+pub use contenders::Contenders;
 pub use docs::reference;
 pub use error::ConfigError;
 pub use layers::{Effective, Sources, load};
@@ -24,7 +26,7 @@ pub use section::{Section, Setting, Value};
 pub use sections::{
     Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedFields, FeedKind, Http, Invalidation,
     InvalidationMode, Keys, L1, L2, LogFormat, ModeName, ModelFile, Redis, Rollout, RolloutChain,
-    Telemetry, Tracking, Warming,
+    Shadow, Telemetry, Tracking, Warming,
 };
 pub use show::show;
 pub use strategies::{Adaptive, Aggressive, Conservative, Strategy, Threshold, TimeBased, TopN};

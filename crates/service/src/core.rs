@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::config::{Config, Strategy, Warming};
 use crate::invalidation::Link;
+use crate::shadow::Shadow;
 use crate::wiring::Wakers;
 
 /// The engine with everything that it takes to run it. Shared by the loops, the HTTP interface,
@@ -43,6 +44,8 @@ pub struct Core {
     pub vitals: Vitals,
     /// How L1 learns of changes in L2.
     pub link: Link,
+    /// All strategies side by side.
+    pub(crate) shadow: Shadow,
     /// L2, where it is a Redis of the configuration.
     pub(crate) redis: Option<Arc<RedisStore>>,
     pub(crate) wakers: Arc<Wakers>,
@@ -65,6 +68,7 @@ pub(crate) struct Made {
     pub(crate) shared: Arc<dyn SharedCache>,
     pub(crate) redis: Option<Arc<RedisStore>>,
     pub(crate) link: Link,
+    pub(crate) shadow: Shadow,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
@@ -159,6 +163,7 @@ impl Core {
             shared: made.shared,
             redis: made.redis,
             link: made.link,
+            shadow: made.shadow,
             metrics: made.metrics,
             telemetry: made.telemetry,
             vitals: Vitals::default(),

@@ -10,6 +10,7 @@ mod model;
 mod pairs;
 mod problem;
 mod server;
+mod shadow;
 mod shape;
 mod status;
 mod status_page;
@@ -44,6 +45,7 @@ pub fn router(core: Arc<Core>) -> Router {
             "/v1/strategy",
             get(control::strategy).put(control::set_strategy),
         )
+        .route("/v1/shadow", get(shadow::get))
         .route("/v1/model", get(model::get).put(model::put))
         .layer(from_fn_with_state(guard, guard::check));
     Router::new()

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::core::Core;
 use crate::feeds::Feeds;
+use crate::shadow::Shadow;
 use crate::snapshot::Snapshot;
 
 /// How long the learner sleeps when nobody wakes it.
@@ -21,6 +22,7 @@ const TICK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Loops {
     learner: Thread<()>,
+    shadow: Option<Thread<()>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -37,6 +39,13 @@ impl Loops {
                 .name("forewarm-learner".to_owned())
                 .spawn(move || learn(&core))?
         };
+        let shadow = if core.shadow.has_contenders() {
+            let core = Arc::clone(core);
+            let named = thread::Builder::new().name("forewarm-shadow".to_owned());
+            Some(named.spawn(move || Shadow::run(&core))?)
+        } else {
+            None
+        };
         let _ = core.wakers.learner.set(learner.thread().clone());
         let mut tasks = vec![tokio::spawn(tick(Arc::clone(core), Arc::clone(feeds)))];
         for _ in 0..core.config.warming.concurrency {
@@ -46,7 +55,11 @@ impl Loops {
         if let Some(snapshot) = snapshot.filter(|_| !every.is_zero()) {
             tasks.push(tokio::spawn(save(Arc::clone(core), snapshot, every)));
         }
-        Ok(Self { learner, tasks })
+        Ok(Self {
+            learner,
+            shadow,
+            tasks,
+        })
     }
 
     /// Ends the loops; what is queued is left.
@@ -59,8 +72,10 @@ impl Loops {
             let _ = task.await;
         }
         core.wakers.wake_learner();
-        let learner = self.learner;
-        let _ = tokio::task::spawn_blocking(move || learner.join()).await;
+        for thread in std::iter::once(self.learner).chain(self.shadow) {
+            thread.thread().unpark();
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::config::{Backend, Config};
 use crate::core::{Core, Made};
 use crate::invalidation::Link;
 use crate::service::StartError;
+use crate::shadow::Shadow;
 use crate::timed::Timed;
 
 /// Keys of the ghost cache: one in so many stands for all, once L1 is large enough for that.
@@ -84,7 +85,9 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
         wake_learner: Box::new(move || for_learner.wake_learner()),
         wake_warmer: Box::new(move || for_warmer.warm_requests.notify_one()),
     };
-    let engine = Engine::new(engine_config(&config, config.rollout(&codec)), parts);
+    let shadow = Shadow::new(&config)?;
+    let engine = Engine::new(engine_config(&config, config.rollout(&codec)), parts)
+        .with_tap(Arc::clone(&shadow.tap));
     let names = codec.clone();
     let telemetry = Telemetry::new(
         Arc::clone(&metrics),
@@ -101,6 +104,7 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
     let invalidation = redis.as_ref().map(|_| config.invalidation.mode);
     let made = Made {
         link: Link::new(invalidation, &engine),
+        shadow,
         engine: Arc::new(engine),
         shared,
         redis,
@@ -109,7 +113,10 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
         clock,
         wakers,
     };
-    Ok(Arc::new(Core::new(config, codec, made)))
+    let core = Core::new(config, codec, made);
+    // Before the first event, so that none is missed.
+    core.shadow.check(&core);
+    Ok(Arc::new(core))
 }
 
 /// An engine of the same size on the same L2 with metrics of its own, that nobody drives: for

@@ -44,7 +44,7 @@ impl Engine {
             self.lost(&key);
         }
         self.shadow.lock().forget(&key);
-        if self.ghost_sample.has(&key) {
+        if self.ghost_sample.has(&key) || self.tap.as_ref().is_some_and(|tap| tap.is_open()) {
             self.queue(Observation::new(&key, What::Invalidated, Timestamp::ZERO));
         }
     }

@@ -140,8 +140,10 @@ impl Engine {
             self.metrics
                 .set_mode(chain, self.rollout.read().chain(chain).mode);
         }
+        let governor = self.governor.lock().clone();
+        self.metrics.set_budget_used_ratio(governor.used_ratio());
         self.metrics
-            .set_budget_used_ratio(self.governor.lock().used_ratio());
+            .set_turned_down(governor.turned_down().is_some());
         self.metrics.set_breaker(self.breaker.lock().state(now));
         let usage = self.l1.usage();
         self.metrics

@@ -131,8 +131,10 @@ impl Engine {
 
     fn missed(&self, key: &Key, lookup: u64) {
         self.metrics.cache_miss(key.chain(), Level::L1);
+        // Where a contest counts for the strategy, what this one would have hit is in its books.
         if let Some(strategy) = *self.strategy_label.read()
             && self.shadow.lock().would_hit(key)
+            && !self.tap.as_ref().is_some_and(|tap| tap.covers(strategy))
         {
             self.metrics.shadow_hit(key.chain(), strategy);
         }

@@ -104,6 +104,11 @@ impl Engine {
         self.events.is_empty() && self.flights.is_empty() && self.learner.lock().queued() == 0
     }
 
+    /// What L1 holds.
+    pub fn l1_usage(&self) -> Usage {
+        self.l1.usage()
+    }
+
     /// The engine in figures.
     pub fn status(&self, now: Timestamp) -> Status {
         let learner = self.learner.lock();

@@ -6,6 +6,7 @@ mod fence;
 mod ghost;
 mod link;
 mod model;
+mod tap;
 mod warming;
 mod world;
 

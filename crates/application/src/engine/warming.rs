@@ -347,8 +347,8 @@ impl Engine {
         self.warm_us.store(after, Ordering::Relaxed);
     }
 
-    /// What a warm takes lately.
-    pub(super) fn warms_take(&self) -> std::time::Duration {
+    /// What a warm takes lately; zero before the first.
+    pub fn warms_take(&self) -> std::time::Duration {
         std::time::Duration::from_micros(self.warm_us.load(Ordering::Relaxed))
     }
 

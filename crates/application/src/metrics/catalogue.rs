@@ -303,8 +303,10 @@ catalogue! {
         "Mode of the chain: 0 off, 1 shadow, 2 on.";
     BudgetUsed = "arbitrage_warming_budget_used_ratio", Gauge, Ratio, [], [],
         "Share of the budget of extra L2 reads that is used.";
+    TurnedDown = "arbitrage_warming_turned_down", Gauge, Count, [], [],
+        "Whether the governor has turned warming down because L1 missed more with it than without (1) or not (0); /health/warming gives the figures.";
     ShadowHits = "arbitrage_warming_shadow_hits_total", Counter, Count, [CHAIN, STRATEGY], [],
-        "Demand misses that a strategy's warms in shadow would have turned into L1 hits.";
+        "Reads that missed, or without warming would have, and that a strategy's warms would have made L1 hits: every strategy of the contest where one is running, else the one in force in shadow.";
     CacheHits = "arbitrage_cache_hits_total", Counter, Count, [CHAIN, LEVEL], [],
         "Demand reads that the level answered; probes of warming don't count.";
     CacheMisses = "arbitrage_cache_misses_total", Counter, Count, [CHAIN, LEVEL], [],

@@ -79,6 +79,13 @@ impl<const N: usize> Histogram<N> {
         (counts.collect(), self.sum_nanos.load(Relaxed))
     }
 
+    /// How many, and their sum in nanoseconds.
+    pub(super) fn total(&self) -> (u64, u64) {
+        let counts = self.buckets.iter().chain([&self.above]);
+        let count = counts.map(|bucket| bucket.load(Relaxed)).sum();
+        (count, self.sum_nanos.load(Relaxed))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.buckets
             .iter()

@@ -47,7 +47,7 @@ fn the_catalogue_is_in_the_order_of_its_enum_with_sound_names_and_buckets() {
         assert!(spec.buckets.is_sorted_by(|a, b| a < b), "{}", spec.name);
         assert!(spec.help.ends_with('.') && spec.labels.len() <= 2);
     }
-    assert_eq!(names.len(), 39);
+    assert_eq!(names.len(), 40);
 }
 
 #[test]
@@ -246,12 +246,25 @@ fn a_duration_falls_into_the_bucket_whose_bound_it_does_not_exceed() {
 }
 
 #[test]
+fn the_mean_of_reads_leaves_writes_and_other_levels_out() {
+    let metrics = Metrics::new();
+    assert_eq!(metrics.mean_read_latency(Level::L2), None);
+    let millis = Duration::from_millis;
+    metrics.cache_latency(CacheOp::Get, Level::L2, millis(2));
+    metrics.cache_latency(CacheOp::GetMany, Level::L2, millis(4));
+    metrics.cache_latency(CacheOp::Set, Level::L2, millis(400));
+    metrics.cache_latency(CacheOp::Get, Level::L1, millis(400));
+    assert_eq!(metrics.mean_read_latency(Level::L2), Some(millis(3)));
+}
+
+#[test]
 fn gauges_show_what_was_set_last() {
     let m = Metrics::new();
     m.set_mode(ETHEREUM, Mode::On);
     m.set_mode(ETHEREUM, Mode::Shadow);
     m.set_cache_size(Level::L1, 10, 2);
     m.set_breaker(BreakerState::Open);
+    m.set_turned_down(true);
     m.set_feed_lag(Duration::from_millis(1_500));
     let all = samples(&m);
     for (series, expected) in [
@@ -260,6 +273,7 @@ fn gauges_show_what_was_set_last() {
         ("arbitrage_cache_entries{cache_level=L1}", Some(2.0)),
         ("arbitrage_cache_size_bytes{cache_level=L2}", None),
         ("arbitrage_l2_breaker_state{}", Some(2.0)),
+        ("arbitrage_warming_turned_down{}", Some(1.0)),
         ("arbitrage_feed_lag_seconds{}", Some(1.5)),
         ("arbitrage_l2_up{}", None),
     ] {

@@ -1,42 +1,36 @@
 //! What warming has put at risk: keys that the run without warming holds and this one lacks.
 //! Each may cost a demand read that would not have been made.
 
-use super::run::OffSeries;
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Exposure {
     /// The line being played.
-    pub(super) line: u32,
+    pub(super) line: usize,
     /// Keys that `off` holds fresh, and we do not and have not sent for.
     pub(super) lacking: usize,
     off: Vec<bool>,
     own: Vec<bool>,
-    /// Changes of `off` already followed.
-    followed: usize,
 }
 
 impl Exposure {
     pub(super) fn new(keys: usize) -> Self {
-        Self {
-            line: 0,
-            lacking: 0,
-            off: vec![false; keys],
-            own: vec![false; keys],
-            followed: 0,
+        let mut exposure = Self::default();
+        exposure.make_room(keys);
+        exposure
+    }
+
+    /// Room for the numbers below `keys`.
+    pub(super) fn make_room(&mut self, keys: usize) {
+        if keys > self.own.len() {
+            self.off.resize(keys, false);
+            self.own.resize(keys, false);
         }
     }
 
-    /// In the run without warming: writes down what changed.
-    pub(super) fn log(&mut self, key: u32, held: bool, series: &mut OffSeries) {
-        if self.own[key as usize] != held {
-            series.changes.push((self.line, key, held));
-            self.note(key, held);
-        }
-    }
-
-    /// In the others: what they hold now.
-    pub(super) fn note(&mut self, key: u32, held: bool) {
+    /// What we hold now; whether that is news.
+    pub(super) fn note(&mut self, key: u32, held: bool) -> bool {
+        let news = self.own[key as usize] != held;
         self.change(key, |exposure| exposure.own[key as usize] = held);
+        news
     }
 
     /// Whether `off` holds the key.
@@ -45,13 +39,18 @@ impl Exposure {
     }
 
     /// What `off` held after the line being played.
-    pub(super) fn follow(&mut self, series: &OffSeries) {
-        while let Some(&(line, key, held)) = series.changes.get(self.followed)
-            && line <= self.line
-        {
-            self.followed += 1;
+    pub(super) fn follow(&mut self, changes: &[(u32, bool)]) {
+        for &(key, held) in changes {
             self.change(key, |exposure| exposure.off[key as usize] = held);
         }
+    }
+
+    /// The number will be another key's, which nobody holds.
+    pub(super) fn forget(&mut self, key: u32) {
+        self.change(key, |exposure| {
+            exposure.own[key as usize] = false;
+            exposure.off[key as usize] = false;
+        });
     }
 
     fn change(&mut self, key: u32, change: impl FnOnce(&mut Self)) {

@@ -101,6 +101,44 @@ impl Report {
             recommended,
         }
     }
+
+    /// Why that one is recommended, in a sentence.
+    pub fn why(&self) -> String {
+        let percent = |ratio: f64| format!("{:.1} %", ratio * 100.0);
+        if self.trace.reads == 0 {
+            return "no read has been seen yet".to_owned();
+        }
+        let strategies = || {
+            let chosen = |run: &&RunReport| !BASELINES.contains(&run.strategy);
+            self.runs.iter().filter(chosen)
+        };
+        if let Some(best) = strategies().find(|run| run.strategy == self.recommended) {
+            let others = strategies().filter(|run| run.strategy != best.strategy);
+            let next = others.max_by_key(|run| run.l1_hits).map(|run| {
+                let removed = percent(run.misses_removed_ratio);
+                format!("; next is {} with {removed} of the misses", run.strategy)
+            });
+            return format!(
+                "{} removes the most misses: {} of those without warming; {} of its warms were \
+                 useful, {} of those that were read came in time, and it reads {} more from L2{}",
+                best.strategy,
+                percent(best.misses_removed_ratio),
+                percent(best.outcomes.precision()),
+                percent(best.outcomes.timeliness()),
+                percent(best.extra_l2_reads_ratio),
+                next.unwrap_or_default(),
+            );
+        }
+        let best = strategies().max_by_key(|run| run.l1_hits).map(|run| {
+            let removed = percent(run.misses_removed_ratio);
+            format!("; the best, {}, removes {removed}", run.strategy)
+        });
+        format!(
+            "no strategy removes {:.0} % of the misses, which would be more than noise{}",
+            WORTH_RECOMMENDING * 100.0,
+            best.unwrap_or_default()
+        )
+    }
 }
 
 /// Less than this share of the misses removed is noise: on streams without any association the

@@ -1,24 +1,30 @@
 //! One contender playing a recording.
 
 mod flights;
+mod tally;
+mod told;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forewarm_domain::{Event, Key, Op, Timestamp, Trigger, WindowStatistics};
+use forewarm_domain::{
+    Event, Key, Op, SelectionStrategy, Timestamp, Trigger, Version, WindowStatistics,
+};
 
 use flights::Flight;
+use tally::Tally;
 
 use super::exposure::Exposure;
 use super::future::Future;
+use super::keys::KeyTable;
 use super::markov::Markov;
-use super::report::{RunReport, ratio};
+use super::off::OffLine;
 use super::timeline::Timeline;
 use super::{Contender, ReplayConfig};
 use crate::governor::{Governor, Risk};
 use crate::learner::{Learner, Offer, Request, horizon};
-use crate::ledger::{Ledger, Outcomes};
+use crate::ledger::Ledger;
 use crate::ports::{Cached, LocalCache, LocalLookup, Placement};
 use crate::trace::TraceEvent;
 
@@ -26,58 +32,24 @@ use crate::trace::TraceEvent;
 const FORESIGHT: usize = 64;
 
 /// Lines between two retreats without a warm in between.
-const RETREATS_EVERY: u32 = 64;
+const RETREATS_EVERY: usize = 64;
 
 /// How often a strategy is told what happened, in stream time.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What the run without warming did on each line.
-#[derive(Debug, Default)]
-pub(super) struct OffSeries {
-    /// Bit 0: the read hit L1; bit 1: it read L2.
-    lines: Vec<u8>,
-    /// Line, key, and whether it has been fresh in L1, or on its way there, since: 12 bytes a change.
-    pub(super) changes: Vec<(u32, u32, bool)>,
-}
-
-impl OffSeries {
-    fn hit(&self, at: usize) -> bool {
-        self.lines.get(at).is_some_and(|bits| bits & 1 != 0)
-    }
-
-    fn read_l2(&self, at: usize) -> bool {
-        self.lines.get(at).is_some_and(|bits| bits & 2 != 0)
-    }
-}
-
-/// A contender's raw counts.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    reads: u64,
-    hits: u64,
-    l2_reads: u64,
-    outcomes: Outcomes,
-}
-
-impl Tally {
-    pub(super) fn report(
-        &self,
-        strategy: &'static str,
-        spent: Duration,
-        lines: usize,
-    ) -> RunReport {
-        RunReport {
-            strategy,
-            reads: self.reads,
-            l1_hits: self.hits,
-            l1_hit_ratio: ratio(self.hits as f64, self.reads),
-            misses_removed_ratio: 0.0,
-            outcomes: self.outcomes,
-            l2_reads: self.l2_reads,
-            extra_l2_reads_ratio: 0.0,
-            ns_per_event: ratio(spent.as_nanos() as f64, lines as u64),
-        }
-    }
+/// What a contender plays a line with.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'s> {
+    /// The keys seen so far.
+    pub(super) keys: &'s KeyTable,
+    /// Which line.
+    pub(super) at: usize,
+    /// The number of its key.
+    pub(super) key: u32,
+    /// The latest time of this and all earlier lines.
+    pub(super) now: Timestamp,
+    /// What the run without warming did on it; that run itself is told nothing.
+    pub(super) off: OffLine<'s>,
 }
 
 enum Mind<'a> {
@@ -90,10 +62,7 @@ enum Mind<'a> {
 }
 
 pub(super) struct Run<'a> {
-    timeline: &'a Timeline,
-    config: &'a ReplayConfig,
-    off: &'a OffSeries,
-    series: OffSeries,
+    config: ReplayConfig,
     mind: Mind<'a>,
     l1: Box<dyn LocalCache>,
     l1_entries: usize,
@@ -111,6 +80,11 @@ pub(super) struct Run<'a> {
     exposure: Exposure,
     /// What L1 said to the line being played.
     trigger: Trigger,
+    /// Whether that line hit L1 and whether it read L2, and what the run without warming holds
+    /// since and does not.
+    hit: bool,
+    fetched: bool,
+    changes: Vec<(u32, bool)>,
     /// Entries warmed when it last retreated.
     retreated: u64,
     reported: WindowStatistics,
@@ -118,13 +92,13 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// Plays a recording.
     pub(super) fn new(
         timeline: &'a Timeline,
         contender: Contender,
-        config: &'a ReplayConfig,
+        config: &ReplayConfig,
         l1: Box<dyn LocalCache>,
         l1_entries: usize,
-        off: &'a OffSeries,
     ) -> Self {
         // What a clairvoyant fetches must live until its read: longer than the waiting room it
         // would not.
@@ -135,6 +109,7 @@ impl<'a> Run<'a> {
             contender,
             Contender::Markov | Contender::Oracle | Contender::Strategy(_)
         );
+        let keys = timeline.keys.len();
         let mind = match contender {
             Contender::Off | Contender::Lru => Mind::Nothing,
             Contender::Refresh => Mind::Refresh,
@@ -144,18 +119,34 @@ impl<'a> Run<'a> {
                 Mind::Oracle(Learner::new(config.model, nobody, 1), future())
             }
             Contender::OracleUnlimited => Mind::OracleUnlimited(future()),
-            Contender::Strategy(strategy) => {
-                let mut learner = Learner::new(config.model, strategy, 1);
-                let horizon = horizon(l1_entries as u64, config.l1_share);
-                learner.set_bounds(horizon, config.l2_latency);
-                Mind::Strategy(learner)
-            }
+            Contender::Strategy(strategy) => choosing(strategy, config, l1_entries),
         };
+        Self::thinking(mind, config, l1, (l1_entries, keys), budgeted)
+    }
+
+    /// Plays a stream whose keys and future nobody knows yet, without warming or with a strategy.
+    pub(super) fn live(
+        strategy: Option<Box<dyn SelectionStrategy>>,
+        config: &ReplayConfig,
+        l1: Box<dyn LocalCache>,
+        l1_entries: usize,
+    ) -> Self {
+        let budgeted = strategy.is_some();
+        let mind = strategy.map_or(Mind::Nothing, |strategy| {
+            choosing(strategy, config, l1_entries)
+        });
+        Self::thinking(mind, config, l1, (l1_entries, 0), budgeted)
+    }
+
+    fn thinking(
+        mind: Mind<'a>,
+        config: &ReplayConfig,
+        l1: Box<dyn LocalCache>,
+        (l1_entries, keys): (usize, usize),
+        budgeted: bool,
+    ) -> Self {
         Self {
-            timeline,
-            config,
-            off,
-            series: OffSeries::default(),
+            config: config.clone(),
             mind,
             l1,
             l1_entries,
@@ -164,41 +155,63 @@ impl<'a> Run<'a> {
             tally: Tally::default(),
             flights: VecDeque::new(),
             departed: 0,
-            flight_of: vec![0; timeline.keys.len()],
+            flight_of: vec![0; keys],
             wanted: Vec::new(),
             over_budget: 0,
-            exposure: Exposure::new(timeline.keys.len()),
+            exposure: Exposure::new(keys),
             trigger: Trigger::default(),
+            hit: false,
+            fetched: false,
+            changes: Vec::new(),
             retreated: 0,
             reported: WindowStatistics::default(),
             next_report: Timestamp::ZERO,
         }
     }
 
-    pub(super) fn play(&mut self, at: usize, event: &TraceEvent) {
-        let line = self.timeline.lines[at];
-        self.exposure.line = at as u32;
-        self.land_until(line.now);
-        self.exposure.follow(self.off);
+    pub(super) fn play(&mut self, scene: Scene<'_>, event: &TraceEvent) {
+        let Scene { keys, key, now, .. } = scene;
+        self.begin(scene);
         if event.op == Op::Update {
-            self.update(line.key, event, line.now);
+            self.update(keys, key, event, now);
         } else {
-            self.read(at, line.key, line.now);
+            self.read(scene);
         }
-        self.think(at, event, line.now);
-        self.retreat(line.now);
-        self.report_window(line.now);
+        self.think(scene, event);
+        self.retreat(keys, now);
+        self.report_window(now);
+    }
+
+    /// Time passes until the scene.
+    fn begin(&mut self, scene: Scene<'_>) {
+        let keys = scene.keys;
+        if keys.len() > self.flight_of.len() {
+            self.flight_of.resize(keys.len(), 0);
+            self.exposure.make_room(keys.len());
+        }
+        self.changes.clear();
+        (self.hit, self.fetched) = (false, false);
+        self.exposure.line = scene.at;
+        self.land_until(keys, scene.now);
+        self.exposure.follow(scene.off.changes);
+    }
+
+    /// What it did on the line played last, for those that are measured against it.
+    pub(super) fn line(&self) -> OffLine<'_> {
+        OffLine {
+            hit: self.hit,
+            read_l2: self.fetched,
+            changes: &self.changes,
+        }
     }
 
     /// Takes note of whether L1 holds a fresh copy of the key, or one is on its way.
-    fn note(&mut self, key: u32, now: Timestamp) {
-        let name = &self.timeline.keys[key as usize];
+    fn note(&mut self, keys: &KeyTable, key: u32, now: Timestamp) {
+        let name = keys.name(key);
         // A read of a key on its way joins, so it costs no more than one of a key that is here.
         let held = self.l1.peek(name, now).is_some() || self.flight_of[key as usize] != 0;
-        if matches!(self.mind, Mind::Nothing) {
-            self.exposure.log(key, held, &mut self.series);
-        } else {
-            self.exposure.note(key, held);
+        if self.exposure.note(key, held) && matches!(self.mind, Mind::Nothing) {
+            self.changes.push((key, held));
         }
     }
 
@@ -216,7 +229,7 @@ impl<'a> Run<'a> {
 
     /// When what is at risk has used up the budget, the unread warms that L1 would not hold anyway
     /// give up their room: what is read again then pushes nothing else out.
-    fn retreat(&mut self, now: Timestamp) {
+    fn retreat(&mut self, keys: &KeyTable, now: Timestamp) {
         let spent = |governor: &Governor, risk| governor.left(risk) == Some(0);
         if self.ledger.unread() == 0 || !spent(&self.governor, self.risk()) {
             return;
@@ -231,21 +244,21 @@ impl<'a> Run<'a> {
         let unread: Vec<u32> = self
             .ledger
             .unread_by_age()
-            .filter_map(|key| self.timeline.number(key))
+            .filter_map(|key| keys.number(key))
             .filter(|&key| !self.exposure.off_holds(key))
             .collect();
         for key in unread {
-            self.drop_unread(key, now);
+            self.drop_unread(keys, key, now);
         }
     }
 
     /// Takes the key out of L1 if it is an unread warm.
-    fn drop_unread(&mut self, key: u32, now: Timestamp) {
-        let name = &self.timeline.keys[key as usize];
+    fn drop_unread(&mut self, keys: &KeyTable, key: u32, now: Timestamp) {
+        let name = keys.name(key);
         if self.ledger.is_unread(name) {
             self.l1.remove(name);
             self.end(name, false);
-            self.note(key, now);
+            self.note(keys, key, now);
         }
     }
 
@@ -254,54 +267,51 @@ impl<'a> Run<'a> {
         self.governor.reads()
     }
 
-    pub(super) fn finish(mut self) -> (Tally, OffSeries) {
-        self.tally.l2_reads = self.governor.reads();
-        self.tally.outcomes = self.ledger.totals();
-        (self.tally, self.series)
+    /// The counts so far.
+    pub(super) fn tally(&self) -> Tally {
+        Tally {
+            l2_reads: self.governor.reads(),
+            outcomes: self.ledger.totals(),
+            ..self.tally
+        }
     }
 
-    fn update(&mut self, key: u32, event: &TraceEvent, now: Timestamp) {
-        self.series.lines.push(0);
+    fn update(&mut self, keys: &KeyTable, key: u32, event: &TraceEvent, now: Timestamp) {
         self.trigger = Trigger::Update;
-        let name = &self.timeline.keys[key as usize];
+        let name = keys.name(key);
         let held = matches!(self.mind, Mind::Refresh) && self.l1.peek(name, now).is_some();
-        if let Some(number) = self.flight_of[key as usize].checked_sub(1) {
-            self.flight_of[key as usize] = 0;
-            self.flight_mut(number).discarded = true;
+        self.discard(key);
+        if event.value.is_some() {
+            let cached = self.cached(event.version, now);
+            let placed = self.l1.place(name, cached, Placement::Refresh);
+            self.account(keys, key, &placed, now);
+            return;
         }
-        let timeline = self.timeline;
-        let name = &timeline.keys[key as usize];
-        match &event.value {
-            Some(value) => {
-                let cached = self.cached(value.clone(), event.version, now);
-                let placed = self.l1.place(name, cached, Placement::Refresh);
-                self.account(key, &placed, now);
-            }
-            None => {
-                if self.l1.mark_stale(name, event.version) {
-                    self.end(name, false);
-                }
-                self.note(key, now);
-                if held {
-                    self.wanted.clear();
-                    self.wanted.push(key);
-                    self.fetch_wanted(now);
-                }
-            }
+        self.become_stale(keys, key, event.version, now);
+        if held {
+            self.wanted.clear();
+            self.wanted.push(key);
+            self.fetch_wanted(keys, now);
         }
     }
 
-    fn read(&mut self, at: usize, key: u32, now: Timestamp) {
+    fn read(&mut self, scene: Scene<'_>) {
+        let Scene {
+            keys,
+            key,
+            now,
+            off,
+            ..
+        } = scene;
         self.tally.reads += 1;
-        let name = &self.timeline.keys[key as usize];
+        let name = keys.name(key);
         self.ledger.advance(self.tally.reads, |_| {});
-        let (mut hit, mut fetched) = (false, false);
         self.trigger = Trigger::Miss;
         match self.l1.get(name, now) {
             LocalLookup::Hit {
                 first_read_of_warm, ..
             } => {
-                hit = true;
+                self.hit = true;
                 self.tally.hits += 1;
                 self.trigger = Trigger::Hit;
                 if first_read_of_warm {
@@ -316,33 +326,32 @@ impl<'a> Run<'a> {
         }
         // The budget sees what `off` does on this line before what we do.
         self.governor
-            .off_would_read(f64::from(u8::from(self.off.read_l2(at))));
-        self.governor.judge(self.trigger, self.off.hit(at), 1.0);
-        if !hit {
+            .off_would_read(f64::from(u8::from(off.read_l2)));
+        self.governor.judge(self.trigger, off.hit, 1.0);
+        if !self.hit {
             self.ledger.missed(name, self.tally.reads);
             match self.flight_of[key as usize].checked_sub(1) {
                 Some(number) => self.flight_mut(number).awaited = true,
                 None => {
-                    fetched = true;
+                    self.fetched = true;
                     self.governor.demand_reads(1);
-                    self.depart(key, false, now);
+                    self.depart(keys, key, false, now);
                 }
             }
         }
-        self.series
-            .lines
-            .push(u8::from(hit) | u8::from(fetched) << 1);
     }
 
     /// Learns from the line and fetches what the mind expects next.
-    fn think(&mut self, at: usize, event: &TraceEvent, now: Timestamp) {
+    fn think(&mut self, scene: Scene<'_>, event: &TraceEvent) {
+        let Scene {
+            keys, at, key, now, ..
+        } = scene;
         let cap = match self.governor.turned_down() {
             Some(_) => 0,
             None => self.config.max_pairs_per_warm,
         };
         let price = self.governor.price();
         let trigger = self.trigger;
-        let key = self.timeline.lines[at].key;
         let learned = |learner: &mut Learner| -> Option<Request> {
             let seen = Event {
                 key: event.key.clone(),
@@ -375,12 +384,8 @@ impl<'a> Run<'a> {
                 let ids: Vec<_> = partners.iter().map(|partner| partner.pair).collect();
                 let mut uses: Vec<(u32, u32)> = ids
                     .into_iter()
-                    .filter_map(|id| self.timeline.number(learner.key(id)?))
-                    .filter(|&key| {
-                        self.l1
-                            .peek(&self.timeline.keys[key as usize], now)
-                            .is_none()
-                    })
+                    .filter_map(|id| keys.number(learner.key(id)?))
+                    .filter(|&key| self.l1.peek(keys.name(key), now).is_none())
                     .filter_map(|key| Some((future.next_use(key, at)?, key)))
                     .collect();
                 uses.sort_unstable();
@@ -390,39 +395,31 @@ impl<'a> Run<'a> {
                 let Some(request) = learned(learner) else {
                     return;
                 };
-                let (timeline, flights, l1) = (self.timeline, &self.flight_of, &self.l1);
+                let (flights, l1) = (&self.flight_of, &self.l1);
                 let absent = |key: &Key| {
-                    timeline
-                        .number(key)
-                        .is_some_and(|n| flights[n as usize] == 0)
+                    keys.number(key).is_some_and(|n| flights[n as usize] == 0)
                         && l1.peek(key, now).is_none()
                 };
                 learner.select(request, now, cap, price, absent);
                 for candidate in learner.selected() {
-                    let number = learner
-                        .key(candidate.pair)
-                        .and_then(|k| self.timeline.number(k));
+                    let number = learner.key(candidate.pair).and_then(|k| keys.number(k));
                     wanted.extend(number);
                 }
             }
         }
-        self.fetch_wanted(now);
+        self.fetch_wanted(keys, now);
     }
 
     /// Sends for those wanted that L1 has not, as far as the budget goes.
-    fn fetch_wanted(&mut self, now: Timestamp) {
+    fn fetch_wanted(&mut self, keys: &KeyTable, now: Timestamp) {
         let mut wanted = std::mem::take(&mut self.wanted);
         wanted.retain(|&key| {
-            self.flight_of[key as usize] == 0
-                && self
-                    .l1
-                    .peek(&self.timeline.keys[key as usize], now)
-                    .is_none()
+            self.flight_of[key as usize] == 0 && self.l1.peek(keys.name(key), now).is_none()
         });
         let granted = self.governor.grant(wanted.len(), self.risk());
         self.over_budget += (wanted.len() - granted) as u64;
         for &key in &wanted[..granted] {
-            self.depart(key, true, now);
+            self.depart(keys, key, true, now);
         }
         self.wanted = wanted;
     }
@@ -450,16 +447,12 @@ impl<'a> Run<'a> {
         self.reported = all;
     }
 
-    fn cached(
-        &self,
-        value: Bytes,
-        version: Option<forewarm_domain::Version>,
-        now: Timestamp,
-    ) -> Cached {
+    /// A copy of no value: nobody looks at it, and every entry weighs one.
+    fn cached(&self, version: Option<Version>, now: Timestamp) -> Cached {
         let ttl = self.config.default_ttl;
         let expires_at = ttl.map_or(Timestamp::MAX, |ttl| now + ttl);
         Cached {
-            value,
+            value: Bytes::new(),
             version,
             loaded_at: now,
             expires_at,
@@ -467,11 +460,22 @@ impl<'a> Run<'a> {
     }
 }
 
+fn choosing<'a>(
+    strategy: Box<dyn SelectionStrategy>,
+    config: &ReplayConfig,
+    l1_entries: usize,
+) -> Mind<'a> {
+    let mut learner = Learner::new(config.model, strategy, 1);
+    let horizon = horizon(l1_entries as u64, config.l1_share);
+    learner.set_bounds(horizon, config.l2_latency);
+    Mind::Strategy(learner)
+}
+
 /// The oracle chooses by itself.
 #[derive(Debug)]
 struct NoSelection;
 
-impl forewarm_domain::SelectionStrategy for NoSelection {
+impl SelectionStrategy for NoSelection {
     fn name(&self) -> &'static str {
         "oracle"
     }
@@ -487,7 +491,7 @@ impl forewarm_domain::SelectionStrategy for NoSelection {
     fn parameters(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
-    fn boxed_clone(&self) -> Box<dyn forewarm_domain::SelectionStrategy> {
+    fn boxed_clone(&self) -> Box<dyn SelectionStrategy> {
         Box::new(Self)
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of replay, one by one on traces of a few lines, and its promises on generated ones.
 
+mod contest;
 mod promises;
 mod rules;
 

@@ -1,9 +1,8 @@
 //! A recording with its keys numbered and its future known.
 
-use foldhash::fast::RandomState;
-use forewarm_domain::{Key, Op, Timestamp};
-use hashbrown::HashMap;
+use forewarm_domain::{Op, Timestamp};
 
+use super::keys::KeyTable;
 use crate::trace::TraceEvent;
 
 /// A line with its key's number.
@@ -25,9 +24,7 @@ pub struct Timeline {
     /// Every line.
     pub lines: Vec<Line>,
     /// The distinct keys in the order of appearance.
-    pub keys: Vec<Key>,
-    /// The numbers of the keys.
-    numbers: HashMap<Key, u32, RandomState>,
+    pub keys: KeyTable,
     /// Per key, the lines on which it appears, ascending.
     pub appearances: Vec<Vec<u32>>,
     /// Whether any line had an `op` of its own.
@@ -41,8 +38,7 @@ impl Timeline {
     pub fn new(events: &[TraceEvent]) -> Self {
         let mut timeline = Self {
             lines: Vec::with_capacity(events.len()),
-            keys: Vec::new(),
-            numbers: HashMap::default(),
+            keys: KeyTable::default(),
             appearances: Vec::new(),
             has_ops: false,
             span: None,
@@ -54,7 +50,10 @@ impl Timeline {
                 .span
                 .map_or(event.at, |(first, _)| first.min(event.at));
             timeline.span = Some((first, now));
-            let key = timeline.number_or_add(&event.key);
+            let key = timeline.keys.number_or_add(&event.key);
+            if key as usize == timeline.appearances.len() {
+                timeline.appearances.push(Vec::new());
+            }
             timeline.appearances[key as usize].push(at as u32);
             timeline.has_ops |= event.op != Op::Access;
             timeline.lines.push(Line {
@@ -66,21 +65,5 @@ impl Timeline {
             reads += u32::from(event.op.reads());
         }
         timeline
-    }
-
-    /// The number of `key`, if it appears.
-    pub fn number(&self, key: &Key) -> Option<u32> {
-        self.numbers.get(key).copied()
-    }
-
-    fn number_or_add(&mut self, key: &Key) -> u32 {
-        if let Some(&number) = self.numbers.get(key) {
-            return number;
-        }
-        let number = self.keys.len() as u32;
-        self.numbers.insert(key.clone(), number);
-        self.keys.push(key.clone());
-        self.appearances.push(Vec::new());
-        number
     }
 }

@@ -11,6 +11,7 @@ use forewarm_domain::Mode;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
+use super::contenders::Contenders;
 use super::section::{Value, choice, quoted, section};
 use super::strategies::Strategy;
 use super::strategies::{Adaptive, Aggressive, Conservative, Threshold, TimeBased, TopN};
@@ -169,6 +170,8 @@ section! {
         warming: Warming;
         /// Who is warmed.
         rollout: Rollout;
+        /// All strategies side by side on the live stream.
+        shadow: Shadow;
         /// Where events come from.
         feeds: Vec<Feed>;
         /// The HTTP interface.
@@ -351,6 +354,27 @@ section! {
         mode: ModeName = ModeName::On;
         /// The share of the chain's pairs for which it holds.
         percent: u8 = 100, 0 => 100;
+    }
+}
+
+section! {
+    /// All strategies side by side on the live stream, each with a ghost of L1 that holds keys
+    /// alone: `GET /v1/shadow`. Each costs about what the learner costs, in time and in memory.
+    pub struct Shadow {
+        /// Who plays: `auto` = all while the mode of everything, or of a chain, is `shadow`; `all`;
+        /// a list of strategies; `[]` = nobody. A list and `all` play in every mode.
+        strategies: Contenders = Contenders::Auto;
+        /// Keys followed, about 1 KB each when every L1 is full of them. Past it the key unseen
+        /// for longest is forgotten, and no ghost of L1 is larger.
+        max_keys: usize = 50_000, 16 => 10_000_000;
+        /// The ghosts' size in entries; 0 = L1's, by the mean weight of what it holds. Another size
+        /// answers what a larger or smaller L1 would be worth.
+        l1_entries: usize = 0, 0 => 10_000_000;
+        /// How long L2 takes to answer a ghost; unset = what warms take of late, or where there are
+        /// none, reads of L2. `0s` as in a replay: what is fetched is there before the next event.
+        l2_latency: Option<Span> = None;
+        /// Events that may wait to be played; past it they are lost to the contest and counted.
+        queue_size: usize = 65_536, 16 => 16_777_216;
     }
 }
 

@@ -292,3 +292,29 @@ fn a_bound_on_staleness_that_cannot_hold_is_refused_with_the_reason() {
     config(&[slow_ping]);
     config(&[redis, slow_ping, "invalidation.mode=ttl"]);
 }
+
+#[test]
+fn who_plays_in_shadow_is_a_word_or_a_list_of_strategies() {
+    let chosen = |text: &str| {
+        config(&[&format!("shadow.strategies={text}")])
+            .shadow
+            .strategies
+    };
+    let two = Contenders::These(vec![Strategy::TopN, Strategy::Adaptive]);
+    assert_eq!(config(&[]).shadow.strategies, Contenders::Auto);
+    assert_eq!(chosen("auto"), Contenders::Auto);
+    assert_eq!(chosen("all"), Contenders::All);
+    assert_eq!(chosen("[]"), Contenders::These(Vec::new()));
+    assert_eq!(chosen(r#"["topn", "adaptive", "topn"]"#), two);
+    assert_eq!(chosen("topn, adaptive"), two);
+    assert_eq!(Contenders::Auto.strategies(), Contenders::All.strategies());
+    assert_eq!(Contenders::All.strategies().len(), Strategy::NAMES.len());
+    for wrong in ["best", r#"["topn", "best"]"#] {
+        let said = refusal(&[&format!("shadow.strategies={wrong}")]);
+        assert!(
+            said.contains("shadow.strategies") && said.contains("best"),
+            "{said}"
+        );
+        assert!(said.contains("list of"), "{said}");
+    }
+}

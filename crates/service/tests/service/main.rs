@@ -12,4 +12,5 @@ mod limits;
 mod process;
 mod recordings;
 mod replay;
+mod shadow;
 mod stream;

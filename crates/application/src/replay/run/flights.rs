@@ -1,9 +1,8 @@
 //! What is on its way from L2, in virtual time, and what becomes of it in L1.
 
-use bytes::Bytes;
 use forewarm_domain::{Key, Timestamp};
 
-use super::{Mind, Run};
+use super::{KeyTable, Mind, Run};
 use crate::ports::{Placed, Placement};
 
 /// A key on its way from L2.
@@ -17,8 +16,13 @@ pub(super) struct Flight {
 }
 
 impl Run<'_> {
-    pub(super) fn depart(&mut self, key: u32, warm: bool, now: Timestamp) {
-        let lands_at = now + self.config.l2_latency;
+    pub(super) fn depart(&mut self, keys: &KeyTable, key: u32, warm: bool, now: Timestamp) {
+        // They land in the order of departure, even when L2 has become faster meanwhile.
+        let last = self
+            .flights
+            .back()
+            .map_or(Timestamp::ZERO, |flight| flight.lands_at);
+        let lands_at = (now + self.config.l2_latency).max(last);
         let flight = Flight {
             key,
             lands_at,
@@ -27,13 +31,13 @@ impl Run<'_> {
             discarded: false,
         };
         if self.config.l2_latency.is_zero() {
-            self.land(flight, now);
+            self.land(keys, flight, now);
             return;
         }
         self.flights.push_back(flight);
         self.departed += 1;
         self.flight_of[key as usize] = self.departed;
-        self.note(key, now);
+        self.note(keys, key, now);
     }
 
     pub(super) fn flight_mut(&mut self, number: u64) -> &mut Flight {
@@ -41,7 +45,7 @@ impl Run<'_> {
         &mut self.flights[(number - landed) as usize]
     }
 
-    pub(super) fn land_until(&mut self, now: Timestamp) {
+    pub(super) fn land_until(&mut self, keys: &KeyTable, now: Timestamp) {
         while self
             .flights
             .front()
@@ -50,14 +54,14 @@ impl Run<'_> {
             let flight = self.flights.pop_front().expect("there is a front");
             if !flight.discarded {
                 self.flight_of[flight.key as usize] = 0;
-                self.land(flight, flight.lands_at);
+                self.land(keys, flight, flight.lands_at);
             }
         }
     }
 
-    pub(super) fn land(&mut self, flight: Flight, now: Timestamp) {
-        let name = &self.timeline.keys[flight.key as usize];
-        let cached = self.cached(Bytes::new(), None, now);
+    pub(super) fn land(&mut self, keys: &KeyTable, flight: Flight, now: Timestamp) {
+        let name = keys.name(flight.key);
+        let cached = self.cached(None, now);
         let unread = flight.warm && !flight.awaited;
         let placement = if unread {
             Placement::Warm
@@ -65,7 +69,7 @@ impl Run<'_> {
             Placement::Demand
         };
         let placed = self.l1.place(name, cached, placement);
-        self.account(flight.key, &placed, now);
+        self.account(keys, flight.key, &placed, now);
         if !placed.placed {
             return;
         }
@@ -75,7 +79,7 @@ impl Run<'_> {
                 .landed(name, &placed.evicted, self.tally.reads, horizon);
             // To refresh is to keep what L1 held anyway.
             if !matches!(self.mind, Mind::Refresh) {
-                self.keep_share(now);
+                self.keep_share(keys, now);
             }
         } else if flight.warm {
             self.ledger.late(name);
@@ -100,31 +104,31 @@ impl Run<'_> {
     }
 
     /// Ends what a placement ended.
-    pub(super) fn account(&mut self, key: u32, placed: &Placed, now: Timestamp) {
+    pub(super) fn account(&mut self, keys: &KeyTable, key: u32, placed: &Placed, now: Timestamp) {
         if placed.overwrote_unread {
-            self.end(&self.timeline.keys[key as usize], false);
+            self.end(keys.name(key), false);
         }
         for left in &placed.evicted {
             if left.unread {
                 self.end(&left.key, false);
             }
-            if let Some(key) = self.timeline.number(&left.key) {
-                self.note(key, now);
+            if let Some(key) = keys.number(&left.key) {
+                self.note(keys, key, now);
             }
         }
-        self.note(key, now);
+        self.note(keys, key, now);
     }
 
     /// Unread warms fill at most their share of L1: the oldest goes.
-    pub(super) fn keep_share(&mut self, now: Timestamp) {
+    pub(super) fn keep_share(&mut self, keys: &KeyTable, now: Timestamp) {
         let share = (self.l1_entries as f64 * self.config.l1_share) as usize;
         let most = share.max(2 * self.config.max_pairs_per_warm);
         while self.ledger.unread() > most {
             let oldest = self.ledger.oldest_unread();
-            let Some(key) = oldest.and_then(|key| self.timeline.number(key)) else {
+            let Some(key) = oldest.and_then(|key| keys.number(key)) else {
                 return;
             };
-            self.drop_unread(key, now);
+            self.drop_unread(keys, key, now);
         }
     }
 }

@@ -4,12 +4,11 @@ use forewarm_domain::Key;
 use forewarm_strategies::{StrategyKind, build_default};
 use proptest::prelude::*;
 
-use super::super::run::{OffSeries, Run};
 use super::*;
 use crate::generate::{GenerateConfig, Generator, Profile};
 use crate::ledger::Outcomes;
 
-fn recording(profile: Profile, seed: u64, events: u64, pairs: u32) -> Vec<TraceEvent> {
+pub(super) fn recording(profile: Profile, seed: u64, events: u64, pairs: u32) -> Vec<TraceEvent> {
     let config = GenerateConfig {
         events,
         pairs,
@@ -96,20 +95,28 @@ fn warms_end_once_and_off_warms_nothing() {
 fn check_budget(events: &[TraceEvent], contender: Contender, config: &ReplayConfig) {
     let timeline = Timeline::new(events);
     let entries = config.l1.entries(timeline.keys.len());
-    let nobody = OffSeries::default();
     let cache = || MemoryCache::boxed(entries);
-    let mut off_run = Run::new(&timeline, Contender::Off, config, cache(), entries, &nobody);
+    let scene = |at: usize| Scene {
+        keys: &timeline.keys,
+        at,
+        key: timeline.lines[at].key,
+        now: timeline.lines[at].now,
+        off: OffLine::default(),
+    };
+    let mut off_run = Run::new(&timeline, Contender::Off, config, cache(), entries);
     let mut off_reads = Vec::with_capacity(events.len());
+    let mut off = OffSeries::default();
     for (at, event) in events.iter().enumerate() {
-        off_run.play(at, event);
+        off_run.play(scene(at), event);
+        off.push(off_run.line());
         off_reads.push(off_run.l2_reads());
     }
-    let (_, off) = off_run.finish();
     let name = contender.name();
-    let mut run = Run::new(&timeline, contender, config, cache(), entries, &off);
+    let mut run = Run::new(&timeline, contender, config, cache(), entries);
     let extra = config.extra_l2_reads.expect("a budget");
     for (at, event) in events.iter().enumerate() {
-        run.play(at, event);
+        let off = off.line(at);
+        run.play(Scene { off, ..scene(at) }, event);
         let off = off_reads[at] as f64;
         let limit = off + (extra * off).max(64.0);
         let reads = run.l2_reads() as f64;

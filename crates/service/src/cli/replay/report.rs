@@ -6,11 +6,13 @@ use std::path::Path;
 use forewarm_application::replay::{Report, RunReport};
 use serde::Serialize;
 
+use crate::figures::Figures;
+
 #[derive(Serialize)]
 struct Json<'a> {
     trace: Trace,
     l1_entries: usize,
-    runs: Vec<Run<'a>>,
+    runs: Vec<Figures>,
     recommended: &'a str,
 }
 
@@ -25,24 +27,6 @@ struct Trace {
     span_ms: u64,
 }
 
-#[derive(Serialize)]
-struct Run<'a> {
-    strategy: &'a str,
-    reads: u64,
-    l1_hits: u64,
-    l1_hit_ratio: f64,
-    misses_removed_ratio: f64,
-    warmed: u64,
-    useful: u64,
-    late: u64,
-    wasted: u64,
-    harmful: u64,
-    precision: f64,
-    l2_reads: u64,
-    extra_l2_reads_ratio: f64,
-    ns_per_event: f64,
-}
-
 /// One object on one line; with several recordings each has its path.
 pub(super) fn json(report: &Report, path: Option<&Path>) -> String {
     let whole = Json {
@@ -55,30 +39,11 @@ pub(super) fn json(report: &Report, path: Option<&Path>) -> String {
             span_ms: report.trace.span_ms,
         },
         l1_entries: report.l1_entries,
-        runs: report.runs.iter().map(run).collect(),
+        runs: report.runs.iter().map(Figures::from).collect(),
         recommended: report.recommended,
     };
     let text = serde_json::to_string(&whole).expect("numbers and texts are always JSON");
     format!("{text}\n")
-}
-
-fn run(run: &RunReport) -> Run<'_> {
-    Run {
-        strategy: run.strategy,
-        reads: run.reads,
-        l1_hits: run.l1_hits,
-        l1_hit_ratio: run.l1_hit_ratio,
-        misses_removed_ratio: run.misses_removed_ratio,
-        warmed: run.outcomes.warmed,
-        useful: run.outcomes.useful,
-        late: run.outcomes.late,
-        wasted: run.outcomes.wasted,
-        harmful: run.outcomes.harmful,
-        precision: run.outcomes.precision(),
-        l2_reads: run.l2_reads,
-        extra_l2_reads_ratio: run.extra_l2_reads_ratio,
-        ns_per_event: run.ns_per_event,
-    }
 }
 
 const HEADER: [&str; 11] = [
