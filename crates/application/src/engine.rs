@@ -287,11 +287,14 @@ impl Engine {
     }
 
     fn queue(&self, observation: Observation) -> Observed {
-        if let Some(tap) = &self.tap {
-            tap.hear(&observation);
-        }
+        let tap = self.tap.as_ref();
+        let heard = tap.and_then(|tap| tap.listen(&observation));
         if self.events.push(observation).is_err() {
             return Observed::Dropped;
+        }
+        // Only now: whoever is told that an event was dropped may bring it again.
+        if let (Some(tap), Some(heard)) = (tap, heard) {
+            tap.hear(heard);
         }
         (self.wake_learner)();
         Observed::Queued

@@ -115,7 +115,22 @@ struct Stage {
     /// The tap's counts when it began, and a second ago.
     began_at: TapCounts,
     checked_at: TapCounts,
-    busy_seconds: u32,
+    strain: Strain,
+}
+
+/// Whether the stream is too busy to be followed whole.
+#[derive(Debug, Default)]
+struct Strain {
+    seconds: u32,
+}
+
+impl Strain {
+    /// A second has passed in which so many events were seen and lost.
+    fn in_second(&mut self, seen: u64, dropped: u64) -> bool {
+        let strained = dropped * 100 > seen;
+        self.seconds = if strained { self.seconds + 1 } else { 0 };
+        self.seconds >= BUSY_SECONDS
+    }
 }
 
 impl Shadow {
@@ -141,7 +156,7 @@ impl Shadow {
                 latency: Duration::ZERO,
                 began_at: TapCounts::default(),
                 checked_at: TapCounts::default(),
-                busy_seconds: 0,
+                strain: Strain::default(),
             }),
         })
     }
@@ -185,14 +200,10 @@ impl Shadow {
             return;
         }
         let counts = self.tap.counts();
-        let seen = counts.seen - stage.checked_at.seen;
-        let dropped = counts.dropped - stage.checked_at.dropped;
-        stage.checked_at = counts;
-        stage.busy_seconds = if dropped * 100 > seen {
-            stage.busy_seconds + 1
-        } else {
-            0
-        };
+        let before = std::mem::replace(&mut stage.checked_at, counts);
+        let too_busy = stage
+            .strain
+            .in_second(counts.seen - before.seen, counts.dropped - before.dropped);
         let one_in = self.tap.sampled_one_in();
         let reach = stage.contest.as_ref().map_or(Timestamp::ZERO, Contest::now);
         if reach.since(core.clock.now()) > CLOCK_SET_BACK {
@@ -201,7 +212,7 @@ impl Shadow {
             let from = stage.entries;
             let because = format!("L1 holds about {entries} entries, not {from}");
             self.begin(&mut stage, core, Some(because));
-        } else if stage.busy_seconds >= BUSY_SECONDS && one_in < COARSEST {
+        } else if too_busy && one_in < COARSEST {
             self.tap.sample(one_in * 2);
             let because = format!(
                 "the stream is too busy: one key in {} is followed",
@@ -238,7 +249,7 @@ impl Shadow {
         stage.because = because;
         stage.began_at = self.tap.counts();
         stage.checked_at = stage.began_at;
-        stage.busy_seconds = 0;
+        stage.strain = Strain::default();
     }
 
     /// Plays what waits, at most a batch; how many events.
@@ -358,4 +369,18 @@ fn latency(core: &Core) -> Duration {
     }
     let reads = core.metrics.mean_read_latency(Level::L2);
     reads.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_no_reason_to_follow_a_sample_and_a_lasting_flood_is() {
+        let mut strain = Strain::default();
+        let lost = [900, 900, 900, 900, 10, 900, 900, 900, 900];
+        assert!(!lost.iter().any(|lost| strain.in_second(1_000, *lost)));
+        assert!(strain.in_second(1_000, 11), "the fifth second in a row");
+        assert!(!strain.in_second(0, 0), "nothing came");
+    }
 }

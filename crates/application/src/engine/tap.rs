@@ -104,7 +104,8 @@ pub struct TapCounts {
     pub dropped: u64,
 }
 
-/// A bounded, lossy, lock-free queue that can be opened and closed. Closed it costs one relaxed
+/// A bounded, lossy, lock-free queue that can be opened and closed. What the learner has lost it
+/// does not hear of either. Closed it costs one relaxed
 /// load an event; open, one push more, and nothing is allocated. Nobody is woken: who listens looks
 /// by itself.
 #[derive(Debug)]
@@ -183,26 +184,28 @@ impl Tap {
         self.queue.get()?.pop()
     }
 
-    /// Takes note of what happened, if anybody listens.
-    pub(super) fn hear(&self, seen: &Observation) {
+    /// What happened, if anybody listens who cares.
+    pub(super) fn listen(&self, seen: &Observation) -> Option<Heard> {
         if !self.is_open() {
-            return;
+            return None;
         }
-        let (Some(what), Some(queue)) = (Happened::of(seen.what), self.queue.get()) else {
-            return;
-        };
+        Some(Heard {
+            what: Happened::of(seen.what)?,
+            key: seen.key.clone(),
+            at: seen.at,
+            version: seen.version,
+        })
+    }
+
+    /// Queues it, if its key is in the sample and there is room.
+    pub(super) fn hear(&self, heard: Heard) {
         self.seen.fetch_add(1, Ordering::Relaxed);
-        if !self.has(&seen.key) && what != Happened::Emptied {
+        if !self.has(&heard.key) && heard.what != Happened::Emptied {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let heard = Heard {
-            key: seen.key.clone(),
-            what,
-            at: seen.at,
-            version: seen.version,
-        };
-        if queue.push(heard).is_err() {
+        let queue = self.queue.get();
+        if queue.is_none_or(|queue| queue.push(heard).is_err()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

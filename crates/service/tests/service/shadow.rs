@@ -257,3 +257,28 @@ fn a_list_plays_in_every_mode_and_an_empty_one_in_none() {
             .is_some_and(|why| why.contains("empty"))
     );
 }
+
+#[test]
+fn it_begins_anew_when_l1_has_another_size_than_assumed() {
+    let service = Service::start(&["warming.mode=shadow", "l1.capacity_bytes=1MiB"]);
+    let report = service.get("/v1/shadow").json();
+    assert_eq!(
+        (&report["l1_entries"], &report["l1_entries_from"]),
+        (&json!(4096), &json!("assumed"))
+    );
+    let body = json!({"value": "x".repeat(4_000)}).to_string();
+    for n in 0..80 {
+        let answer = service.send("PUT", &format!("/v1/pairs/eth/p{n}"), &body);
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+    let mut report = Value::Null;
+    service.wait_for("another size", |service| {
+        report = service.get("/v1/shadow").json();
+        report["l1_entries_from"] == "measured"
+    });
+    let entries = report["l1_entries"].as_u64().expect("a size");
+    assert!((200..262).contains(&entries), "{entries} of 4 KB in 1 MiB");
+    assert_eq!(report["begun_anew"]["times"], 1);
+    let because = report["begun_anew"]["because"].as_str().expect("a reason");
+    assert!(because.contains("L1 holds about"), "{because}");
+}

@@ -190,3 +190,22 @@ fn the_gauge_of_the_turn_down_follows_the_governor() {
     let reason = reason.expect("it is turned down").to_string();
     assert!(reason.contains("with warming"), "{reason}");
 }
+
+#[test]
+fn an_event_that_was_dropped_and_is_brought_again_is_heard_once() {
+    let tap = Arc::new(Tap::new(1 << 16, Vec::new()));
+    tap.open();
+    let world = tapped(&tap, 8);
+    let read = || {
+        let now = world.now();
+        world.engine.observe_read(&key(1), now, now).unwrap()
+    };
+    while read() == super::super::Observed::Queued {}
+    let heard = tap.counts().seen;
+    assert_eq!(heard, 4_096, "the learner's queue");
+    read();
+    assert_eq!(tap.counts().seen, heard);
+    world.learn_all();
+    read();
+    assert_eq!(tap.counts().seen, heard + 1);
+}
