@@ -33,7 +33,7 @@ pub(super) const PAYS: &[Panel] = &[
     },
     Panel {
         title: "Misses removed, on against shadow",
-        description: "Share of the misses of L1 that warming removed (on), and that the strategy in shadow would have removed (shadow). Good: on near what shadow promised before the switch.",
+        description: "Share of the misses of L1 that warming removed (on), and that the best strategy in shadow would have removed (shadow). Good: on near what shadow promised before the switch.",
         unit: "percentunit",
         size: (8, 8),
         queries: &[
@@ -42,7 +42,7 @@ pub(super) const PAYS: &[Panel] = &[
                 legend: "on",
             },
             Query {
-                expr: r#"sum(rate(arbitrage_warming_shadow_hits_total{@c}[$__rate_interval])) / (sum(rate(arbitrage_cache_misses_total{@c, cache_level="L1"}[$__rate_interval])) > 0)"#,
+                expr: r#"max(sum by (strategy) (rate(arbitrage_warming_shadow_hits_total{@c}[$__rate_interval]))) / (sum(rate(arbitrage_cache_misses_total{@c, cache_level="L1"}[$__rate_interval])) > 0)"#,
                 legend: "shadow",
             },
         ],
