@@ -7,6 +7,7 @@
 mod exposure;
 mod future;
 mod markov;
+mod popularity;
 mod report;
 mod run;
 mod timeline;
@@ -89,6 +90,8 @@ pub enum Contender {
     Oracle,
     /// Reads the future.
     OracleUnlimited,
+    /// Fetches the most popular keys that L1 lacks, without any association.
+    Popularity,
     /// The product with this rule of selection.
     Strategy(Box<dyn SelectionStrategy>),
 }
@@ -103,6 +106,7 @@ impl Contender {
             Self::Markov,
             Self::Oracle,
             Self::OracleUnlimited,
+            Self::Popularity,
         ]
     }
 
@@ -115,6 +119,7 @@ impl Contender {
             Self::Markov => "markov",
             Self::Oracle => "oracle",
             Self::OracleUnlimited => "oracle-unlimited",
+            Self::Popularity => "popularity",
             Self::Strategy(strategy) => strategy.name(),
         }
     }

@@ -13,6 +13,7 @@ use flights::Flight;
 use super::exposure::Exposure;
 use super::future::Future;
 use super::markov::Markov;
+use super::popularity::Popularity;
 use super::report::{RunReport, ratio};
 use super::timeline::Timeline;
 use super::{Contender, ReplayConfig};
@@ -84,6 +85,7 @@ enum Mind<'a> {
     Nothing,
     Refresh,
     Markov(Markov),
+    Popularity(Popularity),
     Oracle(Learner, Future<'a>),
     OracleUnlimited(Future<'a>),
     Strategy(Learner),
@@ -133,12 +135,15 @@ impl<'a> Run<'a> {
         let future = || Future::new(timeline, config.l2_latency, room);
         let budgeted = matches!(
             contender,
-            Contender::Markov | Contender::Oracle | Contender::Strategy(_)
+            Contender::Markov | Contender::Popularity | Contender::Oracle | Contender::Strategy(_)
         );
         let mind = match contender {
             Contender::Off | Contender::Lru => Mind::Nothing,
             Contender::Refresh => Mind::Refresh,
             Contender::Markov => Mind::Markov(Markov::new(timeline.keys.len())),
+            Contender::Popularity => {
+                Mind::Popularity(Popularity::new(timeline.keys.len(), l1_entries))
+            }
             Contender::Oracle => {
                 let nobody = Box::new(NoSelection);
                 Mind::Oracle(Learner::new(config.model, nobody, 1), future())
@@ -195,11 +200,12 @@ impl<'a> Run<'a> {
         let name = &self.timeline.keys[key as usize];
         // A read of a key on its way joins, so it costs no more than one of a key that is here.
         let held = self.l1.peek(name, now).is_some() || self.flight_of[key as usize] != 0;
-        if matches!(self.mind, Mind::Nothing) {
-            self.exposure.log(key, held, &mut self.series);
-        } else {
-            self.exposure.note(key, held);
+        match &mut self.mind {
+            Mind::Nothing => return self.exposure.log(key, held, &mut self.series),
+            Mind::Popularity(popularity) => popularity.note(key, held),
+            _ => {}
         }
+        self.exposure.note(key, held);
     }
 
     /// What demand may yet read that it would not have read without warming.
@@ -363,6 +369,12 @@ impl<'a> Run<'a> {
                     markov.read(key);
                 }
                 wanted.extend(markov.successors(key).take(cap));
+            }
+            Mind::Popularity(popularity) => {
+                if event.op.reads() {
+                    popularity.read(key);
+                }
+                wanted.extend(popularity.absent().take(cap));
             }
             Mind::OracleUnlimited(future) => {
                 future.next_reads(at, self.config.max_pairs_per_warm, FORESIGHT, wanted);
