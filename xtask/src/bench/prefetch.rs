@@ -29,6 +29,9 @@ const PAGE: &str = "docs/benchmarks.md";
 const PLOT: &str = "docs/img/prefetch-front.svg";
 /// Answers of the run under way, and what a run that is no full one has drawn.
 const SCRATCH: &str = "target/bench/prefetch";
+/// The answers, one a line; the hostile streams of a quick run are shorter.
+const ANSWERS: &str = "answers.ndjson";
+const QUICK_ANSWERS: &str = "quick-answers.ndjson";
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, Args)]
@@ -56,7 +59,12 @@ pub(super) fn run(workspace: &Workspace, options: Options) -> Result<()> {
     let folder = tempfile::tempdir().context("a folder for generated streams")?;
     let inputs = Inputs::gather(&program, folder.path(), options.quick)?;
     let jobs = plan::jobs(&inputs, options.quick);
-    let answers = Answers::collect(&program, &scratch, &jobs, options.resume)?;
+    let kept = scratch.join(if options.quick {
+        QUICK_ANSWERS
+    } else {
+        ANSWERS
+    });
+    let answers = Answers::collect(&program, &kept, &jobs, options.resume)?;
     let tables = tables::page(&inputs, &answers);
     println!("{tables}");
     let plot = plot::front(&inputs, &answers);

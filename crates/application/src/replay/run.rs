@@ -11,7 +11,7 @@ use forewarm_domain::{Event, Key, Op, Timestamp, Trigger, WindowStatistics};
 use flights::Flight;
 
 use super::exposure::Exposure;
-use super::future::Future;
+use super::future::{Future, NoSelection};
 use super::markov::Markov;
 use super::popularity::Popularity;
 use super::report::{RunReport, ratio};
@@ -476,30 +476,5 @@ impl<'a> Run<'a> {
             loaded_at: now,
             expires_at,
         }
-    }
-}
-
-/// The oracle chooses by itself.
-#[derive(Debug)]
-struct NoSelection;
-
-impl forewarm_domain::SelectionStrategy for NoSelection {
-    fn name(&self) -> &'static str {
-        "oracle"
-    }
-    fn max_pairs(&self) -> usize {
-        0
-    }
-    fn select(
-        &self,
-        _: &forewarm_domain::SelectionContext<'_>,
-        _: &mut Vec<forewarm_domain::Candidate>,
-    ) {
-    }
-    fn parameters(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
-    }
-    fn boxed_clone(&self) -> Box<dyn forewarm_domain::SelectionStrategy> {
-        Box::new(Self)
     }
 }

@@ -15,9 +15,6 @@ use super::answer::Answer;
 use super::plan::{Budget, Cast, Cell, DEFAULT, Job};
 use crate::command::captured;
 
-/// The file of answers, one a line.
-const KEPT: &str = "answers.ndjson";
-
 /// What the replays answered.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -25,18 +22,12 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Runs the jobs; each answer is kept in `scratch` as soon as it is there.
-    pub(super) fn collect(
-        program: &Path,
-        scratch: &Path,
-        jobs: &[Job],
-        resume: bool,
-    ) -> Result<Self> {
-        let kept = scratch.join(KEPT);
+    /// Runs the jobs; each answer is written to the file `kept` as soon as it is there.
+    pub(super) fn collect(program: &Path, kept: &Path, jobs: &[Job], resume: bool) -> Result<Self> {
         if !resume && kept.exists() {
-            std::fs::remove_file(&kept).with_context(|| format!("removing {}", kept.display()))?;
+            std::fs::remove_file(kept).with_context(|| format!("removing {}", kept.display()))?;
         }
-        let known = known(&kept)?;
+        let known = known(kept)?;
         let mut answers = HashMap::new();
         let mut queue = VecDeque::new();
         for job in jobs {
@@ -57,7 +48,7 @@ impl Answers {
                     let answered = replay(program, job).inspect_err(|_| clear(&queue))?;
                     let answer = Answer::parse(&answered)?;
                     let mut done = done.lock().expect("no worker panics");
-                    keep(&kept, &label(&job.cell), &answered)?;
+                    keep(kept, &label(&job.cell), &answered)?;
                     done.insert(job.cell.clone(), answer);
                     eprintln!("{} ({} of {total} left)", label(&job.cell), left(&queue));
                 }
