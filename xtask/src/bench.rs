@@ -2,6 +2,7 @@
 
 pub(crate) mod learning;
 mod markers;
+mod prefetch;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -17,11 +18,14 @@ pub(crate) enum Bench {
         #[arg(long)]
         check: bool,
     },
+    /// What prefetching is worth over budgets and sizes of L1, on $FOREWARM_TRACES or generated streams
+    Prefetch(prefetch::Options),
 }
 
 pub(crate) fn run(workspace: &Workspace, bench: Bench) -> Result<()> {
     match bench {
         Bench::Learning { check: false } => learning::run(workspace),
         Bench::Learning { check: true } => learning::check(workspace),
+        Bench::Prefetch(options) => prefetch::run(workspace, options),
     }
 }

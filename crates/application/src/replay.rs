@@ -10,6 +10,7 @@ mod future;
 mod keys;
 mod markov;
 mod off;
+mod popularity;
 mod report;
 mod run;
 mod timeline;
@@ -95,6 +96,8 @@ pub enum Contender {
     Oracle,
     /// Reads the future.
     OracleUnlimited,
+    /// Fetches the most popular keys that L1 lacks, without any association.
+    Popularity,
     /// The product with this rule of selection.
     Strategy(Box<dyn SelectionStrategy>),
 }
@@ -109,6 +112,7 @@ impl Contender {
             Self::Markov,
             Self::Oracle,
             Self::OracleUnlimited,
+            Self::Popularity,
         ]
     }
 
@@ -121,6 +125,7 @@ impl Contender {
             Self::Markov => "markov",
             Self::Oracle => "oracle",
             Self::OracleUnlimited => "oracle-unlimited",
+            Self::Popularity => "popularity",
             Self::Strategy(strategy) => strategy.name(),
         }
     }

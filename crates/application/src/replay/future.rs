@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use forewarm_domain::{Candidate, SelectionContext, SelectionStrategy};
+
 use super::timeline::Timeline;
 
 /// Looks ahead from the line being played. Only moves forward, so a whole replay costs each
@@ -65,5 +67,25 @@ impl<'a> Future<'a> {
                 out.push(line.key);
             }
         }
+    }
+}
+
+/// The oracle chooses by itself.
+#[derive(Debug)]
+pub(super) struct NoSelection;
+
+impl SelectionStrategy for NoSelection {
+    fn name(&self) -> &'static str {
+        "oracle"
+    }
+    fn max_pairs(&self) -> usize {
+        0
+    }
+    fn select(&self, _: &SelectionContext<'_>, _: &mut Vec<Candidate>) {}
+    fn parameters(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+    fn boxed_clone(&self) -> Box<dyn SelectionStrategy> {
+        Box::new(Self)
     }
 }

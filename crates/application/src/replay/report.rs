@@ -73,13 +73,14 @@ pub struct Report {
 }
 
 /// The strategies that may be recommended: baselines are yardsticks.
-const BASELINES: [&str; 6] = [
+const BASELINES: [&str; 7] = [
     "off",
     "lru",
     "refresh",
     "markov",
     "oracle",
     "oracle-unlimited",
+    "popularity",
 ];
 
 impl Report {

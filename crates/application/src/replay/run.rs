@@ -16,10 +16,11 @@ use flights::Flight;
 use tally::Tally;
 
 use super::exposure::Exposure;
-use super::future::Future;
+use super::future::{Future, NoSelection};
 use super::keys::KeyTable;
 use super::markov::Markov;
 use super::off::OffLine;
+use super::popularity::Popularity;
 use super::timeline::Timeline;
 use super::{Contender, ReplayConfig};
 use crate::governor::{Governor, Risk};
@@ -56,6 +57,7 @@ enum Mind<'a> {
     Nothing,
     Refresh,
     Markov(Markov),
+    Popularity(Popularity),
     Oracle(Learner, Future<'a>),
     OracleUnlimited(Future<'a>),
     Strategy(Learner),
@@ -107,13 +109,16 @@ impl<'a> Run<'a> {
         let future = || Future::new(timeline, config.l2_latency, room);
         let budgeted = matches!(
             contender,
-            Contender::Markov | Contender::Oracle | Contender::Strategy(_)
+            Contender::Markov | Contender::Popularity | Contender::Oracle | Contender::Strategy(_)
         );
         let keys = timeline.keys.len();
         let mind = match contender {
             Contender::Off | Contender::Lru => Mind::Nothing,
             Contender::Refresh => Mind::Refresh,
             Contender::Markov => Mind::Markov(Markov::new(timeline.keys.len())),
+            Contender::Popularity => {
+                Mind::Popularity(Popularity::new(timeline.keys.len(), l1_entries))
+            }
             Contender::Oracle => {
                 let nobody = Box::new(NoSelection);
                 Mind::Oracle(Learner::new(config.model, nobody, 1), future())
@@ -210,6 +215,9 @@ impl<'a> Run<'a> {
         let name = keys.name(key);
         // A read of a key on its way joins, so it costs no more than one of a key that is here.
         let held = self.l1.peek(name, now).is_some() || self.flight_of[key as usize] != 0;
+        if let Mind::Popularity(popularity) = &mut self.mind {
+            popularity.note(key, held);
+        }
         if self.exposure.note(key, held) && matches!(self.mind, Mind::Nothing) {
             self.changes.push((key, held));
         }
@@ -373,6 +381,12 @@ impl<'a> Run<'a> {
                 }
                 wanted.extend(markov.successors(key).take(cap));
             }
+            Mind::Popularity(popularity) => {
+                if event.op.reads() {
+                    popularity.read(key);
+                }
+                wanted.extend(popularity.absent().take(cap));
+            }
             Mind::OracleUnlimited(future) => {
                 future.next_reads(at, self.config.max_pairs_per_warm, FORESIGHT, wanted);
             }
@@ -469,29 +483,4 @@ fn choosing<'a>(
     let horizon = horizon(l1_entries as u64, config.l1_share);
     learner.set_bounds(horizon, config.l2_latency);
     Mind::Strategy(learner)
-}
-
-/// The oracle chooses by itself.
-#[derive(Debug)]
-struct NoSelection;
-
-impl SelectionStrategy for NoSelection {
-    fn name(&self) -> &'static str {
-        "oracle"
-    }
-    fn max_pairs(&self) -> usize {
-        0
-    }
-    fn select(
-        &self,
-        _: &forewarm_domain::SelectionContext<'_>,
-        _: &mut Vec<forewarm_domain::Candidate>,
-    ) {
-    }
-    fn parameters(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
-    }
-    fn boxed_clone(&self) -> Box<dyn SelectionStrategy> {
-        Box::new(Self)
-    }
 }

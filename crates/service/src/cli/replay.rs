@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 use forewarm_application::ports::LocalCache;
 use forewarm_application::replay::{
@@ -58,6 +58,9 @@ pub(super) struct ReplayArguments {
     /// The strategies to try, separated by commas, or `all`.
     #[arg(long, default_value = "all", value_name = "LIST")]
     strategies: String,
+    /// The baselines to play besides `off`, separated by commas, or `all`.
+    #[arg(long, default_value = "all", value_name = "LIST")]
+    baselines: String,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -94,6 +97,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         return Err(Failure::Usage(error));
     }
     let strategies = strategies(&arguments.strategies).map_err(Failure::Usage)?;
+    baselines(&arguments.baselines).map_err(Failure::Usage)?;
     let effective = ConfigArguments {
         config: None,
         overrides: arguments.overrides.clone(),
@@ -110,7 +114,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
                 path.display()
             );
         }
-        let contenders = contenders(&strategies, &effective)?;
+        let contenders = contenders(&arguments.baselines, &strategies, &effective)?;
         let mut config = config.clone();
         if !effective.is_set("tracking.max_pairs") {
             config.model.max_pairs = model_room(&events, config.model.max_pairs);
@@ -173,8 +177,28 @@ fn model_room(events: &[TraceEvent], least: usize) -> usize {
     keys.len().clamp(least, least.max(1_000_000))
 }
 
-fn contenders(strategies: &[Strategy], effective: &Effective) -> Result<Vec<Contender>, Failure> {
-    let mut contenders = Contender::baselines();
+/// The baselines asked for, in the order of reports; `off` plays anyway.
+fn baselines(list: &str) -> anyhow::Result<Vec<Contender>> {
+    let mut all = Contender::baselines();
+    if list == "all" {
+        return Ok(all);
+    }
+    let asked: Vec<&str> = list.split(',').map(str::trim).collect();
+    let known: Vec<&str> = all.iter().map(Contender::name).collect();
+    if let Some(unknown) = asked.iter().find(|name| !known.contains(name)) {
+        let known = known.join(", ");
+        bail!("--baselines: unknown baseline {unknown:?}, expected all or some of {known}");
+    }
+    all.retain(|baseline| asked.contains(&baseline.name()));
+    Ok(all)
+}
+
+fn contenders(
+    asked: &str,
+    strategies: &[Strategy],
+    effective: &Effective,
+) -> Result<Vec<Contender>, Failure> {
+    let mut contenders = baselines(asked).map_err(Failure::Usage)?;
     for strategy in strategies {
         let built = effective.config.warming.build(*strategy);
         let rule = built.map_err(|error| {

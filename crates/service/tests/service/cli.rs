@@ -47,6 +47,11 @@ fn wrong_usage_exits_with_64() {
         &["best", "adaptive"],
     );
     check(
+        &run(&["replay", "x", "--baselines", "arc"]),
+        64,
+        &["arc", "popularity"],
+    );
+    check(
         &run(&["replay", "x", "--format", "html"]),
         64,
         &["html", "json"],

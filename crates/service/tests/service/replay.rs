@@ -74,6 +74,7 @@ fn the_json_has_exactly_the_documented_fields() {
         "markov",
         "oracle",
         "oracle-unlimited",
+        "popularity",
     ];
     assert_eq!(names, [&baselines[..], &["topn", "adaptive"]].concat());
     for run in runs {
@@ -97,7 +98,7 @@ fn the_json_has_exactly_the_documented_fields() {
             ]
         );
     }
-    let adaptive = &runs[7];
+    let adaptive = &runs[8];
     assert!(
         adaptive["useful"].as_u64().expect("a count") > 0,
         "{adaptive}"
@@ -186,6 +187,22 @@ fn a_bad_line_stops_with_file_and_line_unless_it_may_be_skipped() {
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["trace"]["events"], 2);
     assert_eq!(run(&["replay", "/nonexistent.csv"]).status.code(), Some(66));
+}
+
+#[test]
+fn only_the_baselines_asked_for_play_beside_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = generated(folder.path(), "a.csv", "1");
+    let arguments = [&trace, "--strategies", "topn", "--baselines"];
+    for (asked, expected) in [
+        ("off", vec!["off", "topn"]),
+        ("popularity,lru", vec!["off", "lru", "popularity", "topn"]),
+    ] {
+        let report = lines(&[&arguments[..], &[asked]].concat()).remove(0);
+        let runs = report["runs"].as_array().expect("runs");
+        let names: Vec<_> = runs.iter().map(|run| &run["strategy"]).collect();
+        assert_eq!(names, expected, "{asked}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::promises::recording;
 use super::*;
 use crate::generate::Profile;
 
-fn strategies() -> Vec<Box<dyn forewarm_domain::SelectionStrategy>> {
+fn strategies() -> Vec<Box<dyn SelectionStrategy>> {
     StrategyKind::ALL.map(build_default).into()
 }
 

@@ -63,7 +63,7 @@ fn the_same_input_gives_the_same_figures() {
         );
         assert_eq!(first, second);
         assert_eq!(run(&first, "off"), &first.runs[0]);
-        assert_eq!(first.runs.len(), 12, "`off` plays once");
+        assert_eq!(first.runs.len(), 13, "`off` plays once");
     }
 }
 
