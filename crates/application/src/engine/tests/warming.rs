@@ -183,6 +183,20 @@ async fn a_warm_that_failed_has_cost_l2_a_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operation_that_the_open_breaker_refuses_is_an_error_and_reads_nothing() {
+    let world = taught(3, |_| {});
+    world.l2.script([Fault::Refused; 3]);
+    for _ in 0..10 {
+        world.trigger(&key(1));
+        world.warm().await;
+    }
+    assert_eq!(world.l2.calls().len(), 3, "then the breaker is open");
+    let operations = world.engine.status(world.now()).operations;
+    assert_eq!((operations.error, operations.skipped), (10, 0));
+    assert!(world.engine.flights.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_warm_whose_task_is_stopped_leaves_nothing_on_its_way() {
     let world = taught(3, |_| {});
     world.l2.hold();
