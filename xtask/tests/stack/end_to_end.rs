@@ -48,6 +48,27 @@ fn history() -> String {
     text + "# EOF\n"
 }
 
+/// What the service itself says about its warming, for whoever has to find out.
+fn warming(addr: &str) -> String {
+    let answer = ureq::get(format!("http://{addr}/metrics")).call();
+    let text = answer
+        .ok()
+        .and_then(|mut answer| answer.body_mut().read_to_string().ok());
+    let text = text.unwrap_or_default();
+    let ours = [
+        "arbitrage_warming_",
+        "arbitrage_l2_",
+        "arbitrage_correlation_updates",
+    ];
+    let lines = text
+        .lines()
+        .filter(|line| ours.iter().any(|name| line.starts_with(name)));
+    lines
+        .filter(|line| !line.contains("_bucket"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 #[test]
 fn every_panel_has_data_and_an_outage_of_l2_reaches_the_pager_and_recovery_resolves_it() {
     if !servers_are_there() {
@@ -103,7 +124,8 @@ fn every_panel_has_data_and_an_outage_of_l2_reaches_the_pager_and_recovery_resol
     // L2 goes away: the pager rings, by the critical route.
     stack.kill("redis");
     wait_for("the alarm", Duration::from_secs(60), || {
-        arrived(&stack, critical.0, critical.1, "firing")
+        let arrived = arrived(&stack, critical.0, critical.1, "firing");
+        arrived.map_err(|seen| format!("{seen}\n{}", warming(&addr)))
     });
 
     // And comes back: it is resolved.

@@ -1,8 +1,9 @@
 //! A generated market, played over HTTP: updates as events, reads as demand.
 
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::Duration;
 
@@ -13,10 +14,9 @@ use crate::processes::{forewarm, now_ms};
 
 const PAIRS: &str = "400";
 const EVENTS: &str = "10000";
-/// Events that each thread sends a second, at most: enough for every alert's floor of traffic.
-const PAUSE: Duration = Duration::from_millis(4);
-/// While L2 is away a read waits for its timeout; the others go on.
-const READERS: usize = 3;
+/// Between two events: some hundreds a second, enough for every alert's floor of traffic.
+const PAUSE: Duration = Duration::from_millis(2);
+const READERS: usize = 4;
 
 /// One line of the market.
 #[derive(Debug, Clone)]
@@ -79,17 +79,50 @@ impl Load {
             keys,
         };
         (load, move |load: &mut Self, addr: &str| {
-            load.start(&market, addr)
+            load.start(market, addr)
         })
     }
 
-    fn start(&mut self, market: &[Event], addr: &str) {
-        for reader in 0..READERS {
-            let (stop, market) = (Arc::clone(&self.stop), market.to_vec());
-            let base = format!("http://{addr}");
-            self.threads
-                .push(thread::spawn(move || play(&market, reader, &base, &stop)));
+    /// One thread goes through the market and tells of updates; reads are handed to readers, and
+    /// dropped while all of them wait for an L2 that is away. So updates go on, as a feed does.
+    fn start(&mut self, market: Vec<Event>, addr: &str) {
+        let base = format!("http://{addr}");
+        let (asked, to_read) = sync_channel::<Event>(READERS);
+        let to_read = Arc::new(Mutex::new(to_read));
+        for _ in 0..READERS {
+            let (base, to_read) = (base.clone(), Arc::clone(&to_read));
+            self.threads.push(thread::spawn(move || {
+                let agent = agent();
+                loop {
+                    let next = to_read.lock().expect("no reader panics").recv();
+                    let Ok(event) = next else { return };
+                    let pair = event.pair.replace('/', "%2F").replace(':', "%3A");
+                    finish(
+                        agent
+                            .get(format!("{base}/v1/pairs/{}/{pair}", event.chain))
+                            .call(),
+                    );
+                }
+            }));
         }
+        let stop = Arc::clone(&self.stop);
+        self.threads.push(thread::spawn(move || {
+            let agent = agent();
+            for event in (0..ROUNDS).flat_map(|_| &market) {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                if event.update {
+                    let one =
+                        json!([{"ts_ms": now_ms(), "chain": event.chain, "pair": event.pair}]);
+                    let call = agent.post(format!("{base}/v1/updates"));
+                    finish(call.content_type("application/json").send(one.to_string()));
+                } else {
+                    let _ = asked.try_send(event.clone());
+                }
+                sleep(PAUSE);
+            }
+        }));
     }
 }
 
@@ -102,36 +135,20 @@ impl Drop for Load {
     }
 }
 
-/// How often a thread plays the whole market: some minutes, should nobody end it.
-const ROUNDS: usize = 8;
+/// How often the market is played: some minutes, should nobody end it.
+const ROUNDS: usize = 12;
 
-/// Every thread plays the whole market, each from another place in it.
-fn play(market: &[Event], reader: usize, base: &str, stop: &AtomicBool) {
-    let agent: Agent = Agent::config_builder()
-        .http_status_as_error(false)
+fn agent() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false);
+    config
         .timeout_global(Some(Duration::from_secs(5)))
         .build()
-        .into();
-    let from = reader * market.len() / READERS;
-    let round = || market[from..].iter().chain(&market[..from]);
-    for event in (0..ROUNDS).flat_map(|_| round()) {
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        let answer = if event.update {
-            let body = json!([{"ts_ms": now_ms(), "chain": event.chain, "pair": event.pair}]);
-            let call = agent.post(format!("{base}/v1/updates"));
-            call.content_type("application/json").send(body.to_string())
-        } else {
-            let pair = event.pair.replace('/', "%2F").replace(':', "%3A");
-            agent
-                .get(format!("{base}/v1/pairs/{}/{pair}", event.chain))
-                .call()
-        };
-        // The body is read, so that the connection serves again; what it says is not the point.
-        if let Ok(mut answer) = answer {
-            let _ = answer.body_mut().read_to_vec();
-        }
-        sleep(PAUSE);
+        .into()
+}
+
+/// Reads the body, so that the connection serves again; what it says is not the point.
+fn finish(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) {
+    if let Ok(mut answer) = answer {
+        let _ = answer.body_mut().read_to_vec();
     }
 }
