@@ -4,13 +4,20 @@
 
 #![forbid(unsafe_code)]
 
+mod alerts;
 mod bench;
 mod ci;
 mod clock;
+mod colour;
 mod command;
+mod grafana;
+mod http;
 mod layers;
+mod live;
 mod monitoring;
+mod picture;
 mod setup;
+mod stack;
 mod steps;
 mod tidy;
 mod workspace;
@@ -47,25 +54,34 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         thresholds: Option<PathBuf>,
     },
-    /// Checks dashboards, rules, routes and runbooks
+    /// Checks dashboards, rules, routes and runbooks; with --prometheus, every panel's query live
     #[command(visible_alias = "validate")]
-    Check,
-    /// Tries the alerts
-    #[command(subcommand)]
-    Alerts(Alerts),
+    Check {
+        /// Ask this Prometheus instead, and list the queries without a sample
+        #[arg(long, value_name = "URL")]
+        prometheus: Option<String>,
+        /// What $__rate_interval stands for: four scrape intervals or more
+        #[arg(
+            long,
+            value_name = "DURATION",
+            default_value = "1m",
+            requires = "prometheus"
+        )]
+        rate_interval: String,
+    },
     /// Measures, and writes the figures into docs/benchmarks.md
     #[command(subcommand)]
     Bench(bench::Bench),
-}
-
-#[derive(Subcommand)]
-enum Alerts {
-    /// Changes every rule in every small way and counts the changes that no test notices
-    Mutate {
-        /// Try one mutant in so many
-        #[arg(long, default_value_t = 1, value_name = "N")]
-        one_in: usize,
-    },
+    /// Sends dashboards, alert rules, contact points and policies to a Grafana
+    ProvisionGrafana(grafana::Arguments),
+    /// Prometheus, Alertmanager and Redis as local processes that scrape a running Forewarm
+    #[command(subcommand)]
+    Stack(stack::Stack),
+    /// Sends a test alert, or shows the notifications that arrive
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
+    /// Draws a dashboard from its JSON and the data of a live Prometheus
+    Picture(picture::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -80,11 +96,16 @@ fn main() -> ExitCode {
                 |file| Thresholds::from_file(&file),
             )
             .and_then(|thresholds| monitoring::generate::run(&workspace, &thresholds, check)),
-        Task::Check => monitoring::check::run(&workspace),
-        Task::Alerts(Alerts::Mutate { one_in }) => {
-            monitoring::mutate::run(&Thresholds::default(), one_in)
-        }
+        Task::Check {
+            prometheus: Some(url),
+            rate_interval,
+        } => live::run(&url, &rate_interval),
+        Task::Check { .. } => monitoring::check::run(&workspace),
         Task::Bench(bench) => bench::run(&workspace, bench),
+        Task::ProvisionGrafana(arguments) => grafana::run(arguments),
+        Task::Stack(stack) => stack::run(&workspace, stack),
+        Task::Alerts(alerts) => alerts::run(alerts),
+        Task::Picture(arguments) => picture::run(&workspace, &arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,7 +14,7 @@ struct Package {
     reason: &'static str,
 }
 
-const NEEDED: [Package; 5] = [
+const NEEDED: [Package; 7] = [
     Package {
         name: "redis-server",
         program: "redis-server",
@@ -39,6 +39,16 @@ const NEEDED: [Package; 5] = [
         name: "valgrind",
         program: "valgrind",
         reason: "instructions per event",
+    },
+    Package {
+        name: "chromium",
+        program: "chromium",
+        reason: "the dashboard's picture",
+    },
+    Package {
+        name: "curl",
+        program: "curl",
+        reason: "the commands of the docs, as they are written",
     },
 ];
 

@@ -45,6 +45,11 @@ impl Workspace {
         self.root.join(relative)
     }
 
+    /// A path that a user gave: absolute, or relative to the root.
+    pub(crate) fn path_of(&self, given: &Path) -> PathBuf {
+        self.root.join(given)
+    }
+
     /// `program arguments…`, to be run at the root.
     pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);

@@ -160,6 +160,11 @@ impl Flights {
         }
     }
 
+    /// Whether nothing may be placed, because changes may go unheard.
+    pub fn grounded(&self) -> bool {
+        self.table.lock().grounded
+    }
+
     /// Starts a warm flight, unless the key is on its way already.
     ///
     /// None either while the flights are grounded: a warm would be read and thrown away.

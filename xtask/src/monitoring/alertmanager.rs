@@ -21,6 +21,11 @@ const TEXT: &str = "{{ range .Alerts }}{{ .Annotations.description }}\n{{ .Annot
 
 /// The file's text.
 pub(crate) fn config() -> Result<String> {
+    yaml::document(NOTES, &document())
+}
+
+/// The file's content.
+pub(crate) fn document() -> Value {
     let routes = ROUTES.iter().map(|route| {
         json!({
             "matchers": [format!("severity={:?}", route.severity.name())],
@@ -31,7 +36,7 @@ pub(crate) fn config() -> Result<String> {
             "repeat_interval": route.repeat_interval,
         })
     });
-    let document = json!({
+    json!({
         "route": {
             "receiver": SLACK_WARNINGS,
             "group_by": ["alertname"],
@@ -44,8 +49,7 @@ pub(crate) fn config() -> Result<String> {
             "equal": ["family", "chain"],
         }],
         "receivers": receivers(),
-    });
-    yaml::document(NOTES, &document)
+    })
 }
 
 fn receivers() -> Vec<Value> {

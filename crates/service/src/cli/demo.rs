@@ -23,8 +23,9 @@ use source::Source;
 
 pub(super) const EXAMPLES: &str = "\
 The demo keeps every pair's value in an embedded store, plays updates and reads, and asks two
-caches of the same size: one with warming, one without. L1 holds a tenth of the keys. Pauses that
-are cut short pass on the demo's clock all the same, so what is learned is what would be live.
+caches of the same size: one with warming, one without. L1 holds a tenth of the keys, or
+--l1-percent of them. Pauses that are cut short pass on the demo's clock all the same, so what is
+learned is what would be live.
 
 Examples:
   forewarm demo --for 20s                 a generated market
@@ -43,6 +44,9 @@ pub(super) struct DemoArguments {
     /// and more are played a second.
     #[arg(long, value_name = "N", value_parser = speed)]
     speed: Option<f64>,
+    /// How many per cent of the keys L1 holds.
+    #[arg(long, value_name = "P", default_value_t = 10.0, value_parser = percent)]
+    l1_percent: f64,
     /// The seed of the generated market.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -54,6 +58,13 @@ fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if speed > 0.0 && speed.is_finite() => Ok(speed),
         _ => Err("expected a number above 0".to_owned()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
+        _ => Err("expected a number above 0, at most 100".to_owned()),
     }
 }
 
@@ -85,18 +96,19 @@ pub(super) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         Some(path) => Source::recording(path, &codec, arguments.speed)?,
         None => Source::market(&codec, arguments.seed, arguments.speed),
     };
-    run_to_end(play(config, codec, source, arguments.limit))
+    let share = arguments.l1_percent / 100.0;
+    run_to_end(play(config, codec, (source, share), arguments.limit))
 }
 
 async fn play(
     config: Config,
     codec: KeyCodec,
-    source: Source,
+    (source, l1_share): (Source, f64),
     limit: Option<Duration>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::internal)?;
     let what = source.describe();
-    let (live, addr) = Live::start(config, codec, source).await?;
+    let (live, addr) = Live::start(config, codec, source, l1_share).await?;
     announce(&format!("forewarm: status page on http://{addr}/"));
     announce(&format!("forewarm: playing {what}"));
     let live = live.run(limit, signals.stop()).await;

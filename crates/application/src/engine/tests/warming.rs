@@ -184,6 +184,36 @@ async fn a_warm_that_failed_has_cost_l2_a_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operation_that_the_open_breaker_refuses_is_an_error_and_reads_nothing() {
+    let world = taught(3, |_| {});
+    world.l2.script([Fault::Refused; 3]);
+    for _ in 0..10 {
+        world.trigger(&key(1));
+        world.warm().await;
+    }
+    assert_eq!(world.l2.calls().len(), 3, "then the breaker is open");
+    let operations = world.engine.status(world.now()).operations;
+    assert_eq!((operations.error, operations.skipped), (10, 0));
+    assert!(world.engine.flights.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_with_something_to_fetch_is_an_error_while_changes_go_unheard() {
+    let world = taught(3, |_| {});
+    world.engine.link_lost();
+    world.trigger(&key(1));
+    world.warm().await;
+    let operations = world.engine.status(world.now()).operations;
+    assert_eq!((operations.error, operations.skipped), (1, 0));
+    assert_eq!(world.l2.calls(), [], "it would be read and thrown away");
+    // With nothing to fetch nothing has failed.
+    world.engine.request_warm(&key(99), world.now());
+    world.warm().await;
+    let operations = world.engine.status(world.now()).operations;
+    assert_eq!(operations.error, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_warm_whose_task_is_stopped_leaves_nothing_on_its_way() {
     let world = taught(3, |_| {});
     world.l2.hold();

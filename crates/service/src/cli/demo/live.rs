@@ -10,6 +10,7 @@ use forewarm_application::engine::{Engine, Found, Level, Update};
 use forewarm_application::ports::Stored;
 use forewarm_domain::{Key, Mode, Op, Rollout};
 use forewarm_infrastructure::KeyCodec;
+use forewarm_infrastructure::feeds::FeedEvent;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -23,8 +24,6 @@ use crate::http::Server;
 use crate::service::Forewarm;
 use crate::wiring;
 
-/// The share of the keys that L1 holds.
-const L1_SHARE: f64 = 0.10;
 /// How long a pause that is cut short may still last for the sake of what it was used for.
 const LONGEST_SETTLING: Duration = Duration::from_millis(20);
 /// Values written to L2 at once: they share a commit.
@@ -36,6 +35,8 @@ pub(super) struct Live {
     /// The same cache without warming.
     plain: Arc<Engine>,
     source: Source,
+    /// The share of the keys that L1 holds.
+    l1_share: f64,
     tally: Tally,
 }
 
@@ -45,8 +46,9 @@ impl Live {
         config: Config,
         codec: KeyCodec,
         source: Source,
+        l1_share: f64,
     ) -> Result<(Self, SocketAddr), Failure> {
-        let entries = ((source.keys.len() as f64 * L1_SHARE) as usize).max(1);
+        let entries = ((source.keys.len() as f64 * l1_share) as usize).max(1);
         let options = wiring::Options {
             l1_entries: Some(entries),
             codec: Some(codec),
@@ -62,6 +64,7 @@ impl Live {
             server,
             plain: Arc::new(plain),
             source,
+            l1_share,
             tally: Tally::default(),
         };
         Ok((live, addr))
@@ -124,15 +127,22 @@ impl Live {
         let now = core.clock.now();
         self.tally.events += 1;
         if event.op == Op::Update {
-            let update = || Update {
+            let update = Update {
                 at: now,
                 version: None,
                 value: None,
                 ttl: None,
             };
-            // The demo's own clock is never refused.
-            let _ = core.engine.observe_update(&event.key, update(), now);
-            let _ = self.plain.observe_update(&event.key, update(), now);
+            let _ = self.plain.observe_update(&event.key, update, now);
+            // Through the door of the feeds: timed and counted as what a feed brings. The demo's
+            // own clock is never refused.
+            let _ = core.take(FeedEvent {
+                key: event.key,
+                op: Op::Update,
+                at: now,
+                version: None,
+                value: None,
+            });
             return;
         }
         let hit = |found: Result<Option<Found>, _>| matches!(found, Ok(Some(found)) if found.level == Level::L1);
@@ -161,7 +171,7 @@ impl Live {
              L2 reads            {} with warming, {} without ({:+.1} %)\n",
             tally.events,
             tally.reads,
-            L1_SHARE * 100.0,
+            self.l1_share * 100.0,
             self.source.keys.len(),
             tally.with(),
             tally.without(),
