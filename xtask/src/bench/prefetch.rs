@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use self::inputs::Inputs;
-use self::jobs::Answers;
+use self::jobs::{Answers, Keep};
 use super::markers;
 use crate::command::run as run_command;
 use crate::workspace::Workspace;
@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Keep the answers that an interrupted run left; only with the same program and inputs
     #[arg(long)]
     resume: bool,
+    /// Replay nothing: draw what the answers of an earlier run are enough for
+    #[arg(long, conflicts_with = "resume")]
+    draw: bool,
 }
 
 /// Measures, prints the tables and, after a full run on recordings, writes them into the page.
@@ -52,19 +55,26 @@ pub(super) fn run(workspace: &Workspace, options: Options) -> Result<()> {
         "--package=forewarm-service",
         "--bin=forewarm",
     ];
-    run_command(&mut workspace.cargo(&build))?;
+    if !options.draw {
+        run_command(&mut workspace.cargo(&build))?;
+    }
     let program = workspace.path("target/release/forewarm");
     let scratch = workspace.path(SCRATCH);
     std::fs::create_dir_all(&scratch).with_context(|| format!("creating {SCRATCH}"))?;
     let folder = tempfile::tempdir().context("a folder for generated streams")?;
     let inputs = Inputs::gather(&program, folder.path(), options.quick)?;
     let jobs = plan::jobs(&inputs, options.quick);
+    let keep = match options {
+        Options { draw: true, .. } => Keep::Alone,
+        Options { resume: true, .. } => Keep::Resumed,
+        Options { .. } => Keep::Fresh,
+    };
     let kept = scratch.join(if options.quick {
         QUICK_ANSWERS
     } else {
         ANSWERS
     });
-    let answers = Answers::collect(&program, &kept, &jobs, options.resume)?;
+    let answers = Answers::collect(&program, &kept, &jobs, keep)?;
     let tables = tables::page(&inputs, &answers);
     println!("{tables}");
     let plot = plot::front(&inputs, &answers);

@@ -15,6 +15,17 @@ use super::answer::Answer;
 use super::plan::{Budget, Cast, Cell, DEFAULT, Job};
 use crate::command::captured;
 
+/// What becomes of the answers that an earlier run left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// They are thrown away.
+    Fresh,
+    /// They are taken, and what is missing is replayed.
+    Resumed,
+    /// They are taken, and nothing is replayed.
+    Alone,
+}
+
 /// What the replays answered.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -23,8 +34,8 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Runs the jobs; each answer is written to the file `kept` as soon as it is there.
-    pub(super) fn collect(program: &Path, kept: &Path, jobs: &[Job], resume: bool) -> Result<Self> {
-        if !resume && kept.exists() {
+    pub(super) fn collect(program: &Path, kept: &Path, jobs: &[Job], keep: Keep) -> Result<Self> {
+        if keep == Keep::Fresh && kept.exists() {
             std::fs::remove_file(kept).with_context(|| format!("removing {}", kept.display()))?;
         }
         let known = known(kept)?;
@@ -35,6 +46,7 @@ impl Answers {
                 Some(text) => {
                     answers.insert(job.cell.clone(), Answer::parse(text)?);
                 }
+                None if keep == Keep::Alone => {}
                 None => queue.push_back(job),
             }
         }
@@ -48,7 +60,7 @@ impl Answers {
                     let answered = replay(program, job).inspect_err(|_| clear(&queue))?;
                     let answer = Answer::parse(&answered)?;
                     let mut done = done.lock().expect("no worker panics");
-                    keep(kept, &label(&job.cell), &answered)?;
+                    write_down(kept, &label(&job.cell), &answered)?;
                     done.insert(job.cell.clone(), answer);
                     eprintln!("{} ({} of {total} left)", label(&job.cell), left(&queue));
                 }
@@ -163,7 +175,7 @@ fn known(kept: &Path) -> Result<HashMap<String, String>> {
         .with_context(|| format!("{}: run without --resume", kept.display()))
 }
 
-fn keep(kept: &Path, label: &str, answered: &str) -> Result<()> {
+fn write_down(kept: &Path, label: &str, answered: &str) -> Result<()> {
     let answer: Value = serde_json::from_str(answered)?;
     let shown = || format!("writing {}", kept.display());
     let mut file = OpenOptions::new()
