@@ -26,8 +26,11 @@ impl Random {
     }
 }
 
-/// The streams: name, and a generator of so many events as CSV.
-pub(super) const STREAMS: [(&str, fn(u64) -> String); 4] = [
+/// Makes a stream of so many events, as CSV.
+type Make = fn(u64) -> String;
+
+/// The streams: name, and how it is made.
+pub(super) const STREAMS: [(&str, Make); 4] = [
     ("random", random),
     ("write-hot", write_hot),
     ("one-hit", one_hit),
