@@ -3,10 +3,10 @@
 
 #[derive(Debug, Default)]
 pub(super) struct Exposure {
-    /// The line being played.
-    pub(super) line: usize,
     /// Keys that `off` holds fresh, and we do not and have not sent for.
     pub(super) lacking: usize,
+    /// Whether `off` let go of a key since this was last set to `false`.
+    pub(super) released: bool,
     off: Vec<bool>,
     own: Vec<bool>,
 }
@@ -41,12 +41,14 @@ impl Exposure {
     /// What `off` held after the line being played.
     pub(super) fn follow(&mut self, changes: &[(u32, bool)]) {
         for &(key, held) in changes {
+            self.released |= !held;
             self.change(key, |exposure| exposure.off[key as usize] = held);
         }
     }
 
     /// The number will be another key's, which nobody holds.
     pub(super) fn forget(&mut self, key: u32) {
+        self.released = true;
         self.change(key, |exposure| {
             exposure.own[key as usize] = false;
             exposure.off[key as usize] = false;

@@ -32,9 +32,6 @@ use crate::trace::TraceEvent;
 /// How far `oracle-unlimited` looks ahead, in lines.
 const FORESIGHT: usize = 64;
 
-/// Lines between two retreats without a warm in between.
-const RETREATS_EVERY: usize = 64;
-
 /// How often a strategy is told what happened, in stream time.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -196,7 +193,6 @@ impl<'a> Run<'a> {
         }
         self.changes.clear();
         (self.hit, self.fetched) = (false, false);
-        self.exposure.line = scene.at;
         self.land_until(keys, scene.now);
         self.exposure.follow(scene.off.changes);
     }
@@ -242,13 +238,14 @@ impl<'a> Run<'a> {
         if self.ledger.unread() == 0 || !spent(&self.governor, self.risk()) {
             return;
         }
-        // Nothing is sent while the budget is spent, so those that `off` holds are not looked at
-        // again on every line.
+        // Those that `off` holds are not looked at again until it lets go of a key or more are
+        // warmed.
         let warmed = self.ledger.totals().warmed;
-        if self.retreated == warmed && !self.exposure.line.is_multiple_of(RETREATS_EVERY) {
+        if self.retreated == warmed && !self.exposure.released {
             return;
         }
         self.retreated = warmed;
+        self.exposure.released = false;
         let unread: Vec<u32> = self
             .ledger
             .unread_by_age()
