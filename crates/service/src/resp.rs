@@ -3,7 +3,7 @@
 //! In reading order:
 //!
 //! 1. `server`: listeners, threads, connections;
-//! 2. `connection`: one client, the way of a command;
+//! 2. `connection`: one client, the way of a command; `passing`, `transaction`: to L2 and back;
 //! 3. [`request`], [`reply`], [`frame`]: the bytes;
 //! 4. [`command`]: who answers what, and which keys are written;
 //! 5. `reads`: what L1 answers; `upstream`, `relay`: what L2 answers; `embedded`: what there is
@@ -16,6 +16,7 @@ mod effects;
 mod embedded;
 pub mod frame;
 mod own;
+mod passing;
 mod port;
 mod reads;
 mod relay;
@@ -24,6 +25,7 @@ pub mod request;
 mod server;
 mod session;
 mod state;
+mod transaction;
 mod upstream;
 
 pub(crate) use port::Store;

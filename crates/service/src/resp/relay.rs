@@ -10,8 +10,9 @@ use std::mem;
 use bytes::{Buf, Bytes};
 
 use super::command::{Command, Passed, Session, Subscription, Transaction, find};
-use super::connection::{Connection, Failure, Flow, Socket};
+use super::connection::{Connection, Flow, Socket};
 use super::frame::texts;
+use super::passing::Failure;
 use super::request::{Arguments, Parser, Progress};
 use super::upstream::Awaited;
 
