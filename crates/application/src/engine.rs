@@ -43,7 +43,7 @@ use crate::governor::Governor;
 use crate::learner::Learner;
 use crate::ledger::Ledger;
 use crate::metrics::{EvictionReason, Metrics, StrategyLabel};
-use crate::ports::{Cached, LocalCache, Placed, Placement, SharedCache, SharedCacheError};
+use crate::ports::{Cached, Ending, LocalCache, Placed, Placement, SharedCache, SharedCacheError};
 
 use observation::{Observation, What};
 
@@ -53,6 +53,7 @@ pub use ghost::Ghost;
 pub use status::{Correlation, Status};
 pub use tap::{Heard, Tap, TapCounts};
 pub use warming::WarmReport;
+pub use write::{Announced, Written};
 
 /// An update as a feed tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub struct Found {
     pub age: Option<Duration>,
     /// What remains of its time to live; `None` = does not expire.
     pub ttl: Option<Duration>,
+    /// Who has set that time.
+    pub ending: Ending,
     /// Who answered.
     pub level: Level,
 }
@@ -258,6 +261,10 @@ impl Engine {
                     version: update.version,
                     loaded_at: now,
                     expires_at: ttl.map_or(Timestamp::MAX, |ttl| now + ttl),
+                    ending: match update.ttl {
+                        Some(_) => Ending::Source,
+                        None => Ending::Unknown,
+                    },
                 };
                 seen = seen.of_value(cached.value.len(), cached.version, cached.expires_at);
                 let placed = self.l1.place(key, cached, Placement::Update);

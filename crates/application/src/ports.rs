@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use forewarm_domain::{Key, Timestamp, Version};
+use forewarm_domain::{Key, KeyRef, Timestamp, Version};
 use smallvec::SmallVec;
 
 /// A value as the shared cache holds it.
@@ -87,6 +87,20 @@ pub struct Cached {
     pub loaded_at: Timestamp,
     /// When it stops being served; [`Timestamp::MAX`] = never.
     pub expires_at: Timestamp,
+    /// Who has set that end.
+    pub ending: Ending,
+}
+
+/// Who has set the end of a copy in L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ending {
+    /// The source: its key ends then.
+    Source,
+    /// The configured default: the source itself keeps the key until it is told otherwise.
+    Default,
+    /// The configured default; what the source does is not known.
+    #[default]
+    Unknown,
 }
 
 impl Cached {
@@ -99,6 +113,10 @@ impl Cached {
             version: stored.version,
             loaded_at: now,
             expires_at: ttl.map_or(Timestamp::MAX, |ttl| now + ttl),
+            ending: match stored.ttl {
+                Some(_) => Ending::Source,
+                None => Ending::Default,
+            },
         }
     }
 }
@@ -173,6 +191,14 @@ pub struct Usage {
 pub trait LocalCache: Send + Sync {
     /// A demand read.
     fn get(&self, key: &Key, now: Timestamp) -> LocalLookup;
+
+    /// A demand read by borrowed bytes that wants to be answered only in the plain case: a fresh
+    /// copy that has been read before. `None` says nothing; the caller then asks
+    /// [`get`](Self::get).
+    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Cached> {
+        let _ = (name, now);
+        None
+    }
 
     /// What a demand read would find, without any trace of having looked.
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached>;

@@ -45,6 +45,35 @@ impl Key {
     }
 }
 
+/// A key that nobody owns yet: for look-ups of bytes in somebody's buffer. Hashes as the [`Key`] of
+/// the same bytes and database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRef<'a> {
+    /// The exact bytes.
+    pub bytes: &'a [u8],
+    /// L2's database number.
+    pub database: u16,
+}
+
+impl KeyRef<'_> {
+    /// Whether it names this key.
+    pub fn names(&self, key: &Key) -> bool {
+        self.database == key.database && self.bytes == key.bytes
+    }
+
+    /// The key, its bytes copied.
+    pub fn to_key(self, chain: ChainId) -> Key {
+        Key::new(Bytes::copy_from_slice(self.bytes), self.database, chain)
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u16(self.database);
+        state.write(self.bytes);
+    }
+}
+
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.database == other.database && self.bytes == other.bytes
@@ -155,6 +184,21 @@ mod tests {
         assert_ne!(key("Foo", 0), key("foo", 0));
         assert_ne!(key("foo", 0), key("foo", 1));
         assert_eq!(key("foo", 0), Key::new("foo", 0, ChainId::OTHER));
+    }
+
+    #[test]
+    fn borrowed_bytes_name_the_key_that_they_would_make_and_hash_alike() {
+        use std::hash::BuildHasher;
+        let name = KeyRef {
+            bytes: b"foo",
+            database: 3,
+        };
+        let key = name.to_key(ChainId::DEFAULT);
+        assert!(name.names(&key));
+        let hasher = std::hash::RandomState::new();
+        assert_eq!(hasher.hash_one(name), hasher.hash_one(&key));
+        assert!(!name.names(&Key::new("foo", 0, ChainId::DEFAULT)));
+        assert!(!name.names(&Key::new("Foo", 3, ChainId::DEFAULT)));
     }
 
     #[test]

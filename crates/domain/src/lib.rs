@@ -35,7 +35,7 @@ pub use correlation::Association;
 pub use event::{Event, Op};
 pub use expectation::{Expectations, Verdict};
 pub use history::History;
-pub use key::{Key, PairName, PairNameError};
+pub use key::{Key, KeyRef, PairName, PairNameError};
 pub use mode::{ChainMode, Mode, Rollout};
 pub use model::{Model, ModelConfig, Refused};
 pub use outcome::{Attempt, Operation, Outcome};

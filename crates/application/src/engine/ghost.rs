@@ -1,13 +1,13 @@
 //! The ghost: L1 as it would be without warming, keys and sizes only.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
-use forewarm_domain::{Key, Timestamp, Trigger};
+use forewarm_domain::{Timestamp, Trigger};
 
 use super::observation::{Observation, What};
-use crate::ports::{Cached, LocalCache, LocalLookup, Placement};
+use crate::ports::{Cached, Ending, LocalCache, LocalLookup, Placement};
 
 /// Sizes are told by slices of this; larger values count as this large.
 static SIZES: [u8; 1 << 16] = [0; 1 << 16];
@@ -32,7 +32,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn has(&self, key: &Key) -> bool {
+    pub(super) fn has(&self, key: &impl Hash) -> bool {
         self.one_in == 1 || self.hasher.hash_one(key).is_multiple_of(self.one_in)
     }
 }
@@ -83,7 +83,11 @@ impl Ghost {
         }
         let weight = self.sample.one_in as f64;
         match seen.what {
-            What::Demand { trigger } => {
+            What::Demand { .. } | What::Unlearned => {
+                let trigger = match seen.what {
+                    What::Demand { trigger } => trigger,
+                    _ => Trigger::Hit,
+                };
                 let hit = trigger != Trigger::Miss;
                 let found = self.cache.get(&seen.key, seen.at);
                 let off_hit = matches!(found, LocalLookup::Hit { .. });
@@ -119,6 +123,7 @@ impl Ghost {
             version: seen.version,
             loaded_at: now,
             expires_at: seen.expires_at,
+            ending: Ending::Unknown,
         };
         self.cache.place(&seen.key, cached, placement);
     }

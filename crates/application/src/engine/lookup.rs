@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forewarm_domain::{Key, Timestamp, Trigger};
+use bytes::Bytes;
+use forewarm_domain::{ChainId, Key, KeyRef, Timestamp, Trigger};
 
 use super::observation::{Observation, What};
 use super::{Engine, Found, Level, LookupError};
@@ -19,6 +20,7 @@ impl Cached {
             version: self.version,
             age: (level == Level::L1).then(|| now.since(self.loaded_at)),
             ttl: (self.expires_at != Timestamp::MAX).then(|| self.expires_at.since(now)),
+            ending: self.ending,
             level,
         }
     }
@@ -70,9 +72,71 @@ impl Engine {
         Ok(stored.pop().flatten().map(found))
     }
 
+    /// Whether L1 would answer a demand read of the key now; leaves no trace.
+    pub fn holds(&self, key: &Key, now: Timestamp) -> bool {
+        self.peek_local(key, now).is_some()
+    }
+
     /// The first step of a demand read: L1 alone. Counts, trains and accounts; a `None` must
     /// be followed by a fetch.
     pub fn get_local(&self, key: &Key, now: Timestamp) -> Option<Found> {
+        self.look(key, now, true)
+    }
+
+    /// [`get_local`](Self::get_local) for a caller that reads faster than anybody can learn: a
+    /// hit is counted and accounted for, and the budget's books hear of it, but the learner does
+    /// not. A miss is learned from all the same.
+    pub fn get_local_unlearned(&self, key: &Key, now: Timestamp) -> Option<Found> {
+        self.look(key, now, self.is_tapped())
+    }
+
+    /// [`get_local`](Self::get_local) of bytes in somebody's buffer, in the plain case of a fresh
+    /// copy that has been read before: no key is made unless the hit is learned from. `None`
+    /// says nothing and leaves no trace; the caller then takes the long way.
+    pub fn hit_plain(
+        &self,
+        name: KeyRef<'_>,
+        chain: ChainId,
+        now: Timestamp,
+        learns: impl FnOnce() -> bool,
+    ) -> Option<Bytes> {
+        if !self.freshness.allows(now) {
+            return None;
+        }
+        let cached = self.l1.get_plain(name, now)?;
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.metrics.cache_hit(chain, Level::L1);
+        self.metrics.update_received(chain);
+        let learns = learns() || self.is_tapped();
+        if learns || self.ghost_sample.has(&name) {
+            let trigger = Trigger::Hit;
+            let what = match learns {
+                true => What::Demand { trigger },
+                false => What::Unlearned,
+            };
+            let end = self.end_if_loaded_at(&cached, now);
+            let seen = Observation::new(&name.to_key(chain), what, now);
+            self.tell_hit(seen.of_value(cached.value.len(), cached.version, end));
+        }
+        Some(cached.value)
+    }
+
+    /// Whether somebody plays the stream beside the learner, and so wants all of it.
+    fn is_tapped(&self) -> bool {
+        self.tap.as_ref().is_some_and(|tap| tap.is_open())
+    }
+
+    /// A hit that is not learned from is only for the books, which can wait until somebody
+    /// wakes the learner.
+    fn tell_hit(&self, seen: Observation) {
+        if seen.what == What::Unlearned {
+            let _ = self.events.push(seen);
+        } else {
+            self.queue(seen);
+        }
+    }
+
+    fn look(&self, key: &Key, now: Timestamp, learns: bool) -> Option<Found> {
         let lookup = self.lookups.fetch_add(1, Ordering::Relaxed) + 1;
         let missed = What::Demand {
             trigger: Trigger::Miss,
@@ -92,7 +156,11 @@ impl Engine {
                 } else {
                     Trigger::Hit
                 };
-                seen.what = What::Demand { trigger };
+                // The first read of a warm is news whoever asks for it.
+                seen.what = match learns || first_read_of_warm {
+                    true => What::Demand { trigger },
+                    false => What::Unlearned,
+                };
                 let end = self.end_if_loaded_at(&cached, now);
                 seen = seen.of_value(cached.value.len(), cached.version, end);
                 Some(cached.found(Level::L1, now))
@@ -110,7 +178,9 @@ impl Engine {
             self.missed(key, lookup);
         }
         self.metrics.update_received(key.chain());
-        self.queue(seen);
+        if seen.what != What::Unlearned || self.ghost_sample.has(key) {
+            self.tell_hit(seen);
+        }
         found
     }
 
@@ -157,8 +227,13 @@ impl Engine {
         }
     }
 
-    /// Reads `keys` from L2, each once however many ask.
-    async fn fetch(&self, keys: &[Key], now: Timestamp) -> Result<Vec<Option<Found>>, LookupError> {
+    /// The second step of a demand read, of keys that [`get_local`](Self::get_local) did not
+    /// find: reads them from L2 in one round trip, each once however many ask, and fills L1.
+    pub async fn fetch(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Found>>, LookupError> {
         let mut answers: Vec<Option<Found>> = vec![None; keys.len()];
         let mut open: Vec<usize> = (0..keys.len()).collect();
         let mut company = Company::Anybody;

@@ -11,6 +11,8 @@ pub(super) enum What {
     Read,
     /// A demand read of L1, and how it went.
     Demand { trigger: Trigger },
+    /// A demand read that L1 answered and that only the ghost hears of.
+    Unlearned,
     /// L2 answered a demand read; whether its value could be placed in L1 (it was there and
     /// nothing changed meanwhile).
     Fetched { placed: bool },
@@ -28,7 +30,11 @@ impl What {
         match self {
             Self::Update { .. } => Some(Op::Update),
             Self::Read | Self::Demand { .. } => Some(Op::Read),
-            Self::Fetched { .. } | Self::Written | Self::Invalidated | Self::Flushed => None,
+            Self::Unlearned
+            | Self::Fetched { .. }
+            | Self::Written
+            | Self::Invalidated
+            | Self::Flushed => None,
         }
     }
 }

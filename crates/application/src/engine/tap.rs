@@ -43,7 +43,7 @@ impl Happened {
             What::Written => Some(Self::Written),
             What::Invalidated => Some(Self::Changed),
             What::Flushed => Some(Self::Emptied),
-            What::Fetched { .. } => None,
+            What::Fetched { .. } | What::Unlearned => None,
         }
     }
 }

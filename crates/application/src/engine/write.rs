@@ -32,9 +32,7 @@ impl Writing<'_> {
             }
             // L1 forgets the value and keeps the least acceptable version.
             None => {
-                if engine.l1.mark_stale(key, None) {
-                    engine.lost(key);
-                }
+                engine.forget_value(key);
                 engine.queue(Observation::new(key, What::Invalidated, self.now));
             }
         });
@@ -47,7 +45,100 @@ impl Drop for Writing<'_> {
     }
 }
 
+/// What became of an announced write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// L2 now holds exactly this.
+    Value(Stored),
+    /// L2 holds something else than before, the caller cannot tell what.
+    Changed,
+    /// L2 refused the command or had nothing to change.
+    Nothing,
+}
+
+/// A write of one key that somebody else carries out on L2: from before the command leaves until
+/// its answer is known.
+///
+/// Reads of L2 that are under way when it ends are not placed, so no order of the two brings the
+/// old value back. Dropped without an end (the connection broke, nobody knows whether L2 took the
+/// command), L1 forgets the key's value.
+#[derive(Debug)]
+pub struct Announced<'a> {
+    engine: &'a Engine,
+    key: Key,
+    ticket: Option<WriteTicket<'a>>,
+}
+
+impl Announced<'_> {
+    /// The key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Ends it: what L1 holds of the key is right when this returns. A change is learned from as
+    /// an update.
+    ///
+    /// L1 takes a value only if nothing else was heard of the key meanwhile; else the next read
+    /// asks L2.
+    pub fn end(mut self, written: Written, now: Timestamp) {
+        let Some(ticket) = self.ticket.take() else {
+            return;
+        };
+        let (engine, key) = (self.engine, &self.key);
+        let mut seen = Observation::new(key, What::Update { valued: false }, now);
+        match written {
+            Written::Nothing => return ticket.land(|_| {}),
+            Written::Changed => ticket.land(|_| engine.forget_value(key)),
+            Written::Value(stored) => ticket.land(|alone| {
+                if !alone {
+                    return engine.forget_value(key);
+                }
+                let cached = Cached::from_stored(stored, now, engine.config.default_ttl);
+                seen.what = What::Update { valued: true };
+                let (size, end) = (cached.value.len(), cached.expires_at);
+                let placed = engine.l1.place(key, cached, Placement::Update);
+                if !placed.placed {
+                    engine.forget_value(key);
+                }
+                engine.settle(key, &placed);
+                seen.size = u32::try_from(size).unwrap_or(u32::MAX);
+                seen.expires_at = end;
+            }),
+        }
+        engine.metrics.update_received(key.chain());
+        engine.shadow.lock().forget(key);
+        engine.queue(seen);
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let (engine, key) = (self.engine, &self.key);
+            ticket.land(|_| engine.forget_value(key));
+            engine.queue(Observation::new(key, What::Invalidated, Timestamp::ZERO));
+        }
+    }
+}
+
 impl Engine {
+    /// A command that may change the key is about to be sent to L2. The answer must be told with
+    /// [`Announced::end`] before the client hears of it.
+    pub fn announce_write(&self, key: Key) -> Announced<'_> {
+        Announced {
+            engine: self,
+            ticket: Some(self.flights.begin_write(&key)),
+            key,
+        }
+    }
+
+    /// L1 no longer serves its copy of the key.
+    fn forget_value(&self, key: &Key) {
+        if self.l1.mark_stale(key, None) {
+            self.lost(key);
+        }
+    }
+
     /// Writes L2, then L1.
     ///
     /// L1 takes the value only if nothing else was heard of the key meanwhile: with two writes

@@ -26,7 +26,7 @@ use super::{Contender, ReplayConfig};
 use crate::governor::{Governor, Risk};
 use crate::learner::{Learner, Offer, Request, horizon};
 use crate::ledger::Ledger;
-use crate::ports::{Cached, LocalCache, LocalLookup, Placement};
+use crate::ports::{Cached, Ending, LocalCache, LocalLookup, Placement};
 use crate::trace::TraceEvent;
 
 /// How far `oracle-unlimited` looks ahead, in lines.
@@ -467,6 +467,7 @@ impl<'a> Run<'a> {
             version,
             loaded_at: now,
             expires_at,
+            ending: Ending::Unknown,
         }
     }
 }

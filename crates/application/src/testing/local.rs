@@ -6,7 +6,7 @@ use bytes::Bytes;
 use forewarm_domain::{Key, Timestamp, Version, supersedes};
 use parking_lot::Mutex;
 
-use crate::ports::{Cached, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage};
+use crate::ports::{Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage};
 
 #[derive(Debug, Clone)]
 struct Slot {
@@ -16,6 +16,7 @@ struct Slot {
     version: Option<Version>,
     loaded_at: Timestamp,
     expires_at: Timestamp,
+    ending: Ending,
     unread: bool,
 }
 
@@ -38,6 +39,7 @@ impl Slot {
             version: self.version,
             loaded_at: self.loaded_at,
             expires_at: self.expires_at,
+            ending: self.ending,
         })
     }
 }
@@ -120,6 +122,7 @@ impl LocalCache for MemoryCache {
             version: cached.version,
             loaded_at: cached.loaded_at,
             expires_at: cached.expires_at,
+            ending: cached.ending,
             unread: placement == Placement::Warm,
         };
         placed.placed = true;

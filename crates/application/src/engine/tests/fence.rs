@@ -17,9 +17,13 @@ enum News {
     Invalidation,
     Flush,
     Put,
+    /// Writes that somebody else carries out: with the value told, without, and with no end heard.
+    WrittenValue,
+    Written,
+    WrittenPerhaps,
 }
 
-const NEWS: [News; 7] = [
+const NEWS: [News; 10] = [
     News::Update,
     News::UpdateWithValue,
     News::UpdateWithVersion,
@@ -27,6 +31,9 @@ const NEWS: [News; 7] = [
     News::Invalidation,
     News::Flush,
     News::Put,
+    News::WrittenValue,
+    News::Written,
+    News::WrittenPerhaps,
 ];
 
 /// The key changes in L2 to `new`, and the engine hears of it.
@@ -54,6 +61,12 @@ async fn happen(world: &World, news: News) {
         News::Put => {
             world.put(&k, "new").await.expect("L2 answers");
         }
+        News::WrittenValue => {
+            let written = Written::Value(crate::testing::stored("new", None));
+            engine.announce_write(k).end(written, now);
+        }
+        News::Written => engine.announce_write(k).end(Written::Changed, now),
+        News::WrittenPerhaps => drop(engine.announce_write(k)),
     }
 }
 
