@@ -79,11 +79,16 @@ impl KeyCodec {
     /// Its chain is read by the template when the key is one that [`key`](Self::key) would
     /// build (so lower-case), else it is [`ChainId::DEFAULT`].
     pub fn key_from_bytes(&self, bytes: Bytes, database: u16) -> Key {
-        let chain = match self.template.read(&bytes) {
+        let chain = self.chain_of(&bytes);
+        Key::new(bytes, database, chain)
+    }
+
+    /// The chain of the key with exactly these bytes.
+    pub fn chain_of(&self, bytes: &[u8]) -> ChainId {
+        match self.template.read(bytes) {
             Some((Some(chain), _)) => self.chain_id(&chain),
             _ => ChainId::DEFAULT,
-        };
-        Key::new(bytes, database, chain)
+        }
     }
 
     /// Chain and address for display; `default` and the key's text (lossy where it isn't

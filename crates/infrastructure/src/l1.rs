@@ -16,12 +16,12 @@ use std::hash::BuildHasher;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use forewarm_application::ports::{
-    Cached, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
+    Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
-use forewarm_domain::{Key, Timestamp, Version, supersedes};
+use forewarm_domain::{Key, KeyRef, Timestamp, Version, supersedes};
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
 
 /// The share of the capacity for keys that have been read again since they came; the rest is
@@ -50,6 +50,7 @@ struct Slot {
     version: Option<Version>,
     loaded_at: Timestamp,
     expires_at: Timestamp,
+    ending: Ending,
     unread: bool,
 }
 
@@ -60,6 +61,7 @@ impl Slot {
             version: cached.version,
             loaded_at: cached.loaded_at,
             expires_at: cached.expires_at,
+            ending: cached.ending,
             unread,
         }
     }
@@ -70,6 +72,7 @@ impl Slot {
             version: self.version,
             loaded_at: self.loaded_at,
             expires_at: self.expires_at,
+            ending: self.ending,
         })
     }
 
@@ -82,6 +85,16 @@ impl Slot {
                 _ => true,
             },
         }
+    }
+}
+
+/// A key by its bytes in somebody else's buffer.
+#[derive(Hash)]
+struct Borrowed<'a>(KeyRef<'a>);
+
+impl Equivalent<Key> for Borrowed<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.0.names(key)
     }
 }
 
@@ -210,6 +223,20 @@ impl LocalCache for QuickCache {
             },
             None => LocalLookup::Miss,
         }
+    }
+
+    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Cached> {
+        let slot = self.cache.get(&Borrowed(name))?;
+        if slot.unread || slot.expires_at <= now {
+            return None;
+        }
+        Some(Cached {
+            value: slot.value?,
+            version: slot.version,
+            loaded_at: slot.loaded_at,
+            expires_at: slot.expires_at,
+            ending: slot.ending,
+        })
     }
 
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached> {

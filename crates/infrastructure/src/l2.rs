@@ -3,5 +3,5 @@
 pub mod embedded;
 pub mod redis;
 
-pub use embedded::{EmbeddedConfig, EmbeddedStore, OpenError};
-pub use redis::{RedisConfig, RedisConfigError, RedisStore};
+pub use embedded::{EmbeddedConfig, EmbeddedStore, OpenError, Record};
+pub use redis::{Greeting, RedisConfig, RedisConfigError, RedisStore};

@@ -160,9 +160,10 @@ impl Template {
     /// Chain (where the template has one) and address of a key that [`build`](Self::build)
     /// would make; `None` for every other key.
     pub(super) fn read<'a>(&self, key: &'a [u8]) -> Option<(Option<Cow<'a, str>>, &'a str)> {
-        let text = std::str::from_utf8(key).ok()?;
-        let middle = text
-            .strip_prefix(&*self.prefix)?
+        // Most keys of others are told apart by the prefix, before anything is decoded.
+        let rest = key.strip_prefix(self.prefix.as_bytes())?;
+        let middle = std::str::from_utf8(rest)
+            .ok()?
             .strip_suffix(&*self.suffix)?;
         let (chain, address) = match &self.chain {
             None => (None, middle),

@@ -19,6 +19,7 @@ fn cached(text: &str, version: Option<u64>) -> Cached {
         version: version.map(Version),
         loaded_at: at(0),
         expires_at: Timestamp::MAX,
+        ending: Ending::Unknown,
     }
 }
 
@@ -252,4 +253,30 @@ proptest! {
         ended += l1.clear().len() as u32;
         prop_assert_eq!(warmed, ended);
     }
+}
+
+#[test]
+fn a_plain_look_up_answers_only_fresh_copies_that_have_been_read_before() {
+    let l1 = cache(10);
+    let plain = |n: u32, now| {
+        let key = key(n);
+        let name = KeyRef {
+            bytes: key.bytes(),
+            database: key.database(),
+        };
+        l1.get_plain(name, at(now)).map(|cached| cached.value)
+    };
+    assert_eq!(plain(1, 0), None, "it is not there");
+    l1.place(&key(1), cached("warmed", None), Placement::Warm);
+    assert_eq!(plain(1, 0), None, "its first read must be told");
+    l1.get(&key(1), at(0));
+    assert_eq!(plain(1, 0), Some(Bytes::from_static(b"warmed")));
+    let ending = Cached {
+        expires_at: at(100),
+        ..cached("ends", None)
+    };
+    l1.place(&key(2), ending, Placement::Demand);
+    assert!(plain(2, 99).is_some() && plain(2, 100).is_none());
+    l1.mark_stale(&key(1), None);
+    assert_eq!(plain(1, 0), None, "it is stale");
 }

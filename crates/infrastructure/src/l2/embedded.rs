@@ -55,6 +55,28 @@ impl EmbeddedConfig {
     }
 }
 
+/// What one key holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The value.
+    pub value: Bytes,
+    /// When it ends, to the millisecond; `None` = never.
+    pub expires: Option<Timestamp>,
+}
+
+impl Record {
+    /// What stands in the file, unless it has expired.
+    fn read(key: &[u8], raw: Option<&[u8]>, now: Timestamp) -> Result<Option<Self>, String> {
+        let Some(raw) = raw else { return Ok(None) };
+        let envelope = Envelope::read(key, raw)
+            .map_err(|reason| format!("key {}: {reason}", key.escape_ascii()))?;
+        Ok((!envelope.is_expired(now)).then(|| Self {
+            value: Bytes::copy_from_slice(envelope.value),
+            expires: envelope.expires,
+        }))
+    }
+}
+
 /// The embedded L2.
 ///
 /// A value is kept with its version, its time of expiry and a checksum over key and value, so
@@ -111,6 +133,86 @@ impl EmbeddedStore {
             })
         };
         off_the_runtime(read).await
+    }
+
+    /// Reads the keys' records, lets `decide` change them in place, and writes what has changed:
+    /// one atomic, durable step, whoever else writes. The answer comes after the commit.
+    ///
+    /// `decide` gets the store's time. A record taken away removes the key; a key must not stand
+    /// twice. Values written this way have no version.
+    pub async fn update<T: Send + 'static>(
+        &self,
+        keys: &[Key],
+        decide: impl FnOnce(Timestamp, &mut [Option<Record>]) -> T + Send + 'static,
+    ) -> Result<T, SharedCacheError> {
+        let keys = keys.iter().map(file::table_key).collect();
+        let (told, decided) = std::sync::mpsc::sync_channel(1);
+        let decide = Box::new(move |now, records: &mut [Option<Record>]| {
+            let _ = told.send(decide(now, records));
+        });
+        self.write(|reply| Write::Update {
+            keys,
+            decide,
+            reply,
+        })
+        .await?;
+        decided
+            .try_recv()
+            .map_err(|_| SharedCacheError::Unavailable {
+                reason: "the embedded store's writer has stopped".to_owned(),
+            })
+    }
+
+    /// What the keys hold, in their order.
+    pub async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, SharedCacheError> {
+        let (file, now) = (Arc::clone(&self.file), (self.clock)());
+        let keys: Vec<_> = keys.iter().map(file::table_key).collect();
+        let few = keys.len() <= DIRECT_READS;
+        let read = move || {
+            file.read(|transaction| {
+                let table = transaction.open_table(file::VALUES)?;
+                let mut records = Vec::with_capacity(keys.len());
+                for key in &keys {
+                    let raw = table.get(key.as_slice())?;
+                    let raw = raw.as_ref().map(|raw| raw.value());
+                    let record = Record::read(key, raw, now)
+                        .map_err(|reason| file.damaged("a value", reason))?;
+                    records.push(record);
+                }
+                Ok(records)
+            })
+        };
+        if few {
+            read()
+        } else {
+            off_the_runtime(read).await
+        }
+    }
+
+    /// Drops every value of a database, or with `None` of all of them.
+    pub async fn clear(&self, database: Option<u16>) -> Result<(), SharedCacheError> {
+        self.write(|reply| Write::Clear { database, reply }).await
+    }
+
+    /// How many keys a database holds, expired ones that nobody has swept yet left out. Walks
+    /// over all of them.
+    pub async fn count(&self, database: u16) -> Result<u64, SharedCacheError> {
+        let (file, now) = (Arc::clone(&self.file), (self.clock)());
+        let count = move || {
+            file.read(|transaction| {
+                let table = transaction.open_table(file::VALUES)?;
+                let mut live = 0;
+                for entry in table.range(&database.to_be_bytes()[..]..)? {
+                    let (key, raw) = entry?;
+                    if !key.value().starts_with(&database.to_be_bytes()) {
+                        break;
+                    }
+                    live += u64::from(!Envelope::seems_expired(raw.value(), now));
+                }
+                Ok(live)
+            })
+        };
+        off_the_runtime(count).await
     }
 
     async fn write<T>(

@@ -6,6 +6,8 @@
 mod config;
 mod connection;
 mod fault;
+mod other_types;
+mod raw;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,10 +20,13 @@ use forewarm_domain::Key;
 use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{Expiration, Value};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 pub use config::{RedisConfig, RedisConfigError};
 use connection::Connections;
 pub(crate) use fault::text;
+use other_types::OtherTypes;
+pub use raw::Greeting;
 
 /// Database numbers in use at the same time; each has connections of its own, because a
 /// connection's database can't be switched under the feet of its other users.
@@ -36,7 +41,10 @@ pub struct RedisStore {
     config: RedisConfig,
     default: Arc<Connections>,
     others: Mutex<BTreeMap<u16, Arc<Connections>>>,
+    other_types: OtherTypes,
     round_trips: AtomicU64,
+    /// Where connections live, whichever thread asks for their database first.
+    runtime: Handle,
 }
 
 impl RedisStore {
@@ -48,8 +56,16 @@ impl RedisStore {
             config,
             default,
             others: Mutex::default(),
+            other_types: OtherTypes::default(),
             round_trips: AtomicU64::new(0),
+            runtime: Handle::current(),
         })
+    }
+
+    /// Whether the key was lately found to hold something that is no string. MGET, and so
+    /// [`SharedCache::get_many`], answers such a key as if it were not there.
+    pub fn holds_other_type(&self, key: &Key) -> bool {
+        self.other_types.holds(key)
     }
 
     /// Whether at least one connection stands.
@@ -87,6 +103,7 @@ impl RedisStore {
                 "database {number}: {MAX_DATABASES} databases are in use already"
             )));
         }
+        let _here = self.runtime.enter();
         let open = Connections::open(&self.config, number)
             .map(Arc::new)
             .map_err(|error| refused(error.to_string()))?;
@@ -132,7 +149,19 @@ impl RedisStore {
             pipeline.all::<Value>().await
         });
         let answer = asked.await?;
-        read_answer(answer, &groups, at.len())
+        let read = read_answer(answer, &groups, at.len())?;
+        let mut found = Vec::with_capacity(read.len());
+        for (one, &at) in read.into_iter().zip(at) {
+            found.push(match one {
+                Read::Value(stored) => Some(stored),
+                Read::Absent => None,
+                Read::OtherType => {
+                    self.other_types.note(&keys[at]);
+                    None
+                }
+            });
+        }
+        Ok(found)
     }
 }
 
@@ -216,7 +245,7 @@ fn read_answer(
     answer: Value,
     groups: &[Vec<usize>],
     keys: usize,
-) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+) -> Result<Vec<Read>, SharedCacheError> {
     let odd = |what: &str| SharedCacheError::Corrupt {
         reason: format!("the answer to MGET and PTTL has {what}"),
     };
@@ -224,7 +253,7 @@ fn read_answer(
         return Err(odd("no list of answers"));
     };
     let mut parts = parts.into_iter();
-    let mut found = vec![None; keys];
+    let mut found = vec![Read::Absent; keys];
     for positions in groups {
         let Some(Value::Array(values)) = parts.next() else {
             return Err(odd("no values"));
@@ -236,28 +265,38 @@ fn read_answer(
             let Some(Value::Integer(left)) = parts.next() else {
                 return Err(odd("no time to live"));
             };
-            found[i] = stored(value, left).map_err(odd)?;
+            found[i] = read(value, left).map_err(odd)?;
         }
     }
     Ok(found)
 }
 
+/// What one key of a batch holds.
+#[derive(Debug, Clone)]
+enum Read {
+    Value(Stored),
+    Absent,
+    /// There, but MGET answers nothing: it holds no string (or came to be since).
+    OtherType,
+}
+
 /// A value and its PTTL: -1 = does not expire, -2 = gone between the two commands.
-fn stored(value: Value, left: i64) -> Result<Option<Stored>, &'static str> {
+fn read(value: Value, left: i64) -> Result<Read, &'static str> {
     // Copied: a slice of the connection's read buffer would keep all of that alive in L1.
     let value = match value {
-        Value::Null => return Ok(None),
+        Value::Null if left == -2 => return Ok(Read::Absent),
+        Value::Null => return Ok(Read::OtherType),
         Value::Bytes(bytes) => Bytes::copy_from_slice(&bytes),
         Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
         _ => return Err("a value that is no string"),
     };
     let ttl = match u64::try_from(left) {
-        Ok(0) => return Ok(None),
+        Ok(0) => return Ok(Read::Absent),
         Ok(ms) => Some(std::time::Duration::from_millis(ms)),
         Err(_) if left == -1 => None,
-        Err(_) => return Ok(None),
+        Err(_) => return Ok(Read::Absent),
     };
-    Ok(Some(Stored {
+    Ok(Read::Value(Stored {
         value,
         version: None,
         ttl,

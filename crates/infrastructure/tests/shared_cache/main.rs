@@ -1,7 +1,9 @@
 //! Every L2 keeps the same contract; what is special to each stands in a module of its own.
 
 mod contract;
+mod dial;
 mod embedded;
+mod records;
 mod redis;
 
 use std::future::Future;

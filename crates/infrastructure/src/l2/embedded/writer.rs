@@ -9,6 +9,7 @@ use forewarm_domain::{Timestamp, supersedes};
 use redb::{ReadableTable, Table};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Record;
 use super::envelope::Envelope;
 use super::file::{BLOBS, Fault, File, VALUES};
 
@@ -20,6 +21,9 @@ const BATCH: usize = 256;
 const SWEEP: usize = 64;
 /// And their bytes, so that large values don't hold up the commit.
 const SWEEP_BYTES: usize = 256 << 10;
+
+/// Changes the records of an update in place; gets the time and what each key holds now.
+pub(super) type Decide = Box<dyn FnOnce(Timestamp, &mut [Option<Record>]) + Send>;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, SharedCacheError>>;
 
@@ -36,6 +40,18 @@ pub(super) enum Write {
     Blob {
         name: String,
         blob: Bytes,
+        reply: Reply<()>,
+    },
+    /// Reads the keys, lets somebody decide, and writes what has changed: one step of the
+    /// transaction.
+    Update {
+        keys: Vec<Vec<u8>>,
+        decide: Decide,
+        reply: Reply<()>,
+    },
+    /// Drops a database, or with `None` every one.
+    Clear {
+        database: Option<u16>,
         reply: Reply<()>,
     },
     /// Found expired by a read; checked again, since it may have been written since.
@@ -143,6 +159,8 @@ fn commit(file: &File, batch: Vec<Write>, now: Timestamp, sweep: &mut Sweep) {
                     let raw = envelope.write(name.as_bytes());
                     blobs.insert(name.as_str(), raw.as_slice())?;
                 }
+                Step::Update(keys, decide) => update(&mut values, &keys, decide, now)?,
+                Step::Clear(database) => clear(&mut values, database)?,
                 Step::Forget(key) => forget(&mut values, &key, now)?,
             }
         }
@@ -163,6 +181,8 @@ enum Step {
     /// With the index of its reply.
     Remove(Vec<u8>, usize),
     Blob(String, Bytes),
+    Update(Vec<Vec<u8>>, Decide),
+    Clear(Option<u16>),
     Forget(Vec<u8>),
 }
 
@@ -179,6 +199,18 @@ fn take(write: Write, replies: &mut Vec<Ready>) -> Step {
         Write::Blob { name, blob, reply } => {
             replies.push(Ready::Done(reply));
             Step::Blob(name, blob)
+        }
+        Write::Update {
+            keys,
+            decide,
+            reply,
+        } => {
+            replies.push(Ready::Done(reply));
+            Step::Update(keys, decide)
+        }
+        Write::Clear { database, reply } => {
+            replies.push(Ready::Done(reply));
+            Step::Clear(database)
         }
         Write::ForgetExpired { key } => Step::Forget(key),
     }
@@ -202,6 +234,56 @@ fn put(values: &mut Values<'_>, key: &[u8], stored: &Stored, now: Timestamp) -> 
         value: &stored.value,
     };
     values.insert(key, envelope.write(key).as_slice())?;
+    Ok(())
+}
+
+/// A key that stands twice has one record, its first place's.
+fn update(
+    values: &mut Values<'_>,
+    keys: &[Vec<u8>],
+    decide: Decide,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let mut held = Vec::with_capacity(keys.len());
+    for key in keys {
+        let raw = values.get(key.as_slice())?;
+        let raw = raw.as_ref().map(|raw| raw.value());
+        held.push(
+            Record::read(key, raw, now)
+                .map_err(|reason| Fault::Ours(SharedCacheError::Corrupt { reason }))?,
+        );
+    }
+    let mut wanted = held.clone();
+    decide(now, &mut wanted);
+    for ((key, held), wanted) in keys.iter().zip(held).zip(wanted) {
+        match wanted {
+            Some(record) if held.as_ref() == Some(&record) => {}
+            Some(record) if record.expires.is_none_or(|expires| expires > now) => {
+                let envelope = Envelope {
+                    version: None,
+                    expires: record.expires,
+                    value: &record.value,
+                };
+                values.insert(key.as_slice(), envelope.write(key).as_slice())?;
+            }
+            _ => {
+                values.remove(key.as_slice())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn clear(values: &mut Values<'_>, database: Option<u16>) -> Result<(), Fault> {
+    let Some(database) = database else {
+        values.retain(|_, _| false)?;
+        return Ok(());
+    };
+    let first = database.to_be_bytes();
+    match database.checked_add(1).map(u16::to_be_bytes) {
+        Some(next) => values.retain_in(&first[..]..&next[..], |_, _| false)?,
+        None => values.retain_in(&first[..].., |_, _| false)?,
+    }
     Ok(())
 }
 

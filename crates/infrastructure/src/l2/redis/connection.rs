@@ -86,6 +86,12 @@ impl Connections {
         self.database
     }
 
+    /// One of the clients, for what they know of the server.
+    pub(super) fn client(&self) -> Option<&Client> {
+        let link = self.links.iter().find(|link| link.client.is_connected());
+        link.map(|link| &link.client)
+    }
+
     pub(super) fn is_up(&self) -> bool {
         self.links.iter().any(|link| link.client.is_connected())
     }
