@@ -11,6 +11,7 @@ mod docs;
 mod error;
 mod layers;
 mod presets;
+mod resp;
 mod section;
 mod sections;
 mod show;
@@ -22,6 +23,7 @@ pub use docs::reference;
 pub use error::ConfigError;
 pub use layers::{Effective, Sources, load};
 pub use presets::PRESETS;
+pub use resp::Resp;
 pub use section::{Section, Setting, Value};
 pub use sections::{
     Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedFields, FeedKind, Http, Invalidation,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Update};
 use forewarm_application::metrics::{Metrics, SAMPLED_ONE_IN};
-use forewarm_application::ports::{SharedCache, Stored};
+use forewarm_application::ports::{Ending, SharedCache, Stored};
 use forewarm_domain::{Key, Op};
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::feeds::{EventSink, FeedEvent};
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::config::{Config, Strategy, Warming};
 use crate::invalidation::Link;
+use crate::resp::Store;
 use crate::shadow::Shadow;
 use crate::wiring::Wakers;
 
@@ -46,9 +47,9 @@ pub struct Core {
     pub link: Link,
     /// All strategies side by side.
     pub(crate) shadow: Shadow,
-    /// L2, where it is a Redis of the configuration.
-    pub(crate) redis: Option<Arc<RedisStore>>,
     pub(crate) wakers: Arc<Wakers>,
+    /// L2 beyond its port; `None` when it is a program's own.
+    pub(crate) store: Option<Store>,
     warming: Mutex<Warming>,
     calls: AtomicU64,
 }
@@ -66,9 +67,9 @@ impl fmt::Debug for Core {
 pub(crate) struct Made {
     pub(crate) engine: Arc<Engine>,
     pub(crate) shared: Arc<dyn SharedCache>,
-    pub(crate) redis: Option<Arc<RedisStore>>,
     pub(crate) link: Link,
     pub(crate) shadow: Shadow,
+    pub(crate) store: Option<Store>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
@@ -161,14 +162,22 @@ impl Core {
             engine: made.engine,
             clock: made.clock,
             shared: made.shared,
-            redis: made.redis,
             link: made.link,
             shadow: made.shadow,
             metrics: made.metrics,
             telemetry: made.telemetry,
             vitals: Vitals::default(),
             wakers: made.wakers,
+            store: made.store,
             calls: AtomicU64::new(0),
+        }
+    }
+
+    /// L2, where it is a Redis of the configuration.
+    pub(crate) fn redis(&self) -> Option<Arc<RedisStore>> {
+        match &self.store {
+            Some(Store::Redis(redis)) => Some(Arc::clone(redis)),
+            _ => None,
         }
     }
 
@@ -297,9 +306,14 @@ impl Core {
     }
 
     /// Whether the configured prefixes let this key into L1.
-    fn may_cache(&self, key: &Key) -> bool {
+    pub(crate) fn may_cache(&self, key: &Key) -> bool {
+        self.may_cache_bytes(key.bytes())
+    }
+
+    /// The same of a key's bytes.
+    pub(crate) fn may_cache_bytes(&self, key: &[u8]) -> bool {
         let prefixes = &self.config.keys.prefixes;
-        let fits = |prefix: &String| key.bytes().starts_with(prefix.as_bytes());
+        let fits = |prefix: &String| key.starts_with(prefix.as_bytes());
         prefixes.is_empty() || prefixes.iter().any(fits)
     }
 
@@ -310,6 +324,10 @@ impl Core {
             version: stored.version,
             age: None,
             ttl: stored.ttl,
+            ending: match stored.ttl {
+                Some(_) => Ending::Source,
+                None => Ending::Default,
+            },
             level: Level::L2,
         };
         Ok(stored.into_iter().map(|one| one.map(found)).collect())

@@ -4,7 +4,7 @@
 
 mod body;
 mod control;
-mod guard;
+pub(crate) mod guard;
 mod health;
 mod model;
 mod pairs;

@@ -96,7 +96,7 @@ impl Link {
 
 /// Starts the link, where there is to be one.
 pub(crate) fn start(core: &Arc<Core>) -> Result<Option<TrackingLink>, StartError> {
-    let Some(store) = core.redis.clone().filter(|_| core.link.wanted) else {
+    let Some(store) = core.redis().filter(|_| core.link.wanted) else {
         return Ok(None);
     };
     let config = core.config.link();

@@ -6,7 +6,7 @@
 //! 2. [`core`], [`clock`]: the engine with its names, its time and its wake-ups; how it is put
 //!    together and driven is in `wiring` and `loops`;
 //! 3. [`service`]: the handle, also for programs that embed Forewarm;
-//! 4. [`http`], `feeds`: the surfaces; [`invalidation`]: how L1 learns of changes in L2;
+//! 4. [`http`], [`resp`], `feeds`: the surfaces; [`invalidation`]: how L1 learns of changes in L2;
 //! 5. [`cli`]: the command line.
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ mod figures;
 pub mod http;
 pub mod invalidation;
 mod loops;
+pub mod resp;
 pub mod service;
 mod shadow;
 mod signals;

@@ -24,6 +24,7 @@ use crate::feeds::Feeds;
 use crate::http::{self, Server};
 use crate::invalidation;
 use crate::loops::Loops;
+use crate::resp::{self, Listeners, RespServer};
 use crate::snapshot::Snapshot;
 use crate::wiring;
 
@@ -57,10 +58,12 @@ pub enum StartError {
         source: OpenError,
     },
     /// The address is taken or not ours.
-    #[error("cannot listen on {addr} (http.addr)")]
+    #[error("cannot listen on {addr} ({setting})")]
     Listen {
         /// Which address.
         addr: String,
+        /// The setting that names it.
+        setting: &'static str,
         /// Why.
         source: io::Error,
     },
@@ -139,6 +142,15 @@ impl Builder {
     }
 }
 
+/// The surfaces of a running Forewarm.
+#[derive(Debug)]
+pub struct Servers {
+    /// HTTP.
+    pub http: Server,
+    /// The Redis protocol; not there in front of a shared cache of a program's own.
+    pub resp: Option<RespServer>,
+}
+
 /// A running Forewarm.
 ///
 /// Every method may be called from any thread. Dropping it without
@@ -158,8 +170,8 @@ impl Forewarm {
         Builder::default()
     }
 
-    /// Starts the whole service, HTTP included.
-    pub async fn serve(config: Config) -> Result<(Self, Server), StartError> {
+    /// Starts the whole service, with HTTP and the Redis protocol.
+    pub async fn serve(config: Config) -> Result<(Self, Servers), StartError> {
         Self::serve_with(config, wiring::Options::default(), false).await
     }
 
@@ -168,13 +180,19 @@ impl Forewarm {
         config: Config,
         options: wiring::Options,
         any_port: bool,
-    ) -> Result<(Self, Server), StartError> {
-        let listener = listen(&config.http.addr, any_port).await?;
+    ) -> Result<(Self, Servers), StartError> {
+        let listener = listen(&config.http.addr, "http.addr", any_port).await?;
+        let resp = listen(&config.resp.addr, "resp.addr", any_port).await?;
+        let resp = Listeners::new(resp, config.resp.unix_socket.as_deref()).await?;
         let snapshot = Snapshot::of(&config);
         let core = wiring::core(config, options)?;
         let router = http::router(Arc::clone(&core));
-        let server = http::serve(listener, router, &core.config.http)?;
-        Ok((Self::start(core, snapshot)?, server))
+        let http = http::serve(listener, router, &core.config.http)?;
+        let resp = match core.store.clone() {
+            Some(store) => Some(resp::serve(resp, Arc::clone(&core), store)?),
+            None => None,
+        };
+        Ok((Self::start(core, snapshot)?, Servers { http, resp }))
     }
 
     /// Restores the model, then starts the loops and the feeds.
@@ -196,9 +214,17 @@ impl Forewarm {
     }
 
     /// Stops listening, lets requests end within `drain`, then [`shutdown`](Self::shutdown).
-    pub async fn stop_serving(self, server: Server, drain: Duration) {
+    pub async fn stop_serving(self, servers: Servers, drain: Duration) {
         self.core.vitals.draining.store(true, Ordering::Release);
-        if !server.shut_down(drain).await {
+        let http = servers.http.shut_down(drain);
+        let resp = async {
+            match servers.resp {
+                Some(resp) => resp.shut_down(drain).await,
+                None => true,
+            }
+        };
+        let (http, resp) = tokio::join!(http, resp);
+        if !http || !resp {
             tracing::warn!(?drain, "some requests were cut off");
         }
         self.shutdown().await;
@@ -276,9 +302,14 @@ impl Forewarm {
     }
 }
 
-async fn listen(addr: &str, any_port: bool) -> Result<TcpListener, StartError> {
+async fn listen(
+    addr: &str,
+    setting: &'static str,
+    any_port: bool,
+) -> Result<TcpListener, StartError> {
     let refused = |source| StartError::Listen {
         addr: addr.to_owned(),
+        setting,
         source,
     };
     match TcpListener::bind(addr).await {

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Backend, Config};
 use crate::core::{Core, Made};
 use crate::invalidation::Link;
+use crate::resp::Store;
 use crate::service::StartError;
 use crate::shadow::Shadow;
 use crate::timed::Timed;
@@ -66,9 +67,12 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
     };
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::start();
-    let (inner, redis) = match options.shared {
+    let (inner, store) = match options.shared {
         Some(shared) => (shared, None),
-        None => shared_cache(&config)?,
+        None => {
+            let (shared, store) = shared_cache(&config)?;
+            (shared, Some(store))
+        }
     };
     let shared: Arc<dyn SharedCache> = Arc::new(Timed::new(inner, Arc::clone(&metrics)));
     let wakers = Arc::new(Wakers::default());
@@ -101,13 +105,14 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
         &config.telemetry.prefix,
     )?;
     // Whatever is not the Redis of the configuration is written through us alone, or not ours to know.
-    let invalidation = redis.as_ref().map(|_| config.invalidation.mode);
+    let is_redis = matches!(store, Some(Store::Redis(_)));
+    let invalidation = is_redis.then_some(config.invalidation.mode);
     let made = Made {
         link: Link::new(invalidation, &engine),
         shadow,
         engine: Arc::new(engine),
         shared,
-        redis,
+        store,
         metrics,
         telemetry,
         clock,
@@ -195,10 +200,8 @@ fn database(config: &Config, shared_from_outside: bool) -> Result<u16, StartErro
     }
 }
 
-/// L2 as configured, once more by its own type where that is Redis.
-type Store = (Arc<dyn SharedCache>, Option<Arc<RedisStore>>);
-
-fn shared_cache(config: &Config) -> Result<Store, StartError> {
+/// L2 as the engine sees it, and as itself.
+fn shared_cache(config: &Config) -> Result<(Arc<dyn SharedCache>, Store), StartError> {
     match config.l2.backend {
         Backend::Embedded => {
             let folder = &config.l2.embedded.path;
@@ -206,12 +209,13 @@ fn shared_cache(config: &Config) -> Result<Store, StartError> {
                 let folder = folder.display().to_string();
                 StartError::Store { folder, source }
             })?;
-            Ok((Arc::new(store), None))
+            let store = Arc::new(store);
+            Ok((Arc::clone(&store) as _, Store::Embedded(store)))
         }
         Backend::Redis => {
             let timeout = config.l2.demand_timeout.0 + BEYOND;
             let store = Arc::new(RedisStore::connect(config.l2.redis.connection(timeout))?);
-            Ok((Arc::clone(&store) as _, Some(store)))
+            Ok((Arc::clone(&store) as _, Store::Redis(store)))
         }
     }
 }

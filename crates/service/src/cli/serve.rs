@@ -28,12 +28,28 @@ pub(super) fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
 async fn serve(effective: Effective) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::internal)?;
     let drain = effective.config.http.drain_timeout.0;
-    let (forewarm, server) = Forewarm::serve(effective.config).await?;
-    announce(&format!("forewarm: listening on http://{}", server.addr));
+    let unix_socket = effective.config.resp.unix_socket.clone();
+    let (forewarm, servers) = Forewarm::serve(effective.config).await?;
+    if let Some(resp) = &servers.resp {
+        announce(&format!(
+            "forewarm: Redis protocol on redis://{}",
+            resp.addr
+        ));
+    }
+    if let Some(path) = unix_socket {
+        announce(&format!(
+            "forewarm: Redis protocol on unix://{}",
+            path.display()
+        ));
+    }
+    announce(&format!(
+        "forewarm: listening on http://{}",
+        servers.http.addr
+    ));
     let _ = signals.stop().await;
     announce("forewarm: stopping (a second signal ends it at once)");
     tokio::select! {
-        () = forewarm.stop_serving(server, drain) => Ok(()),
+        () = forewarm.stop_serving(servers, drain) => Ok(()),
         () = signals.stop() => {
             let error = anyhow::anyhow!("ended by a second signal before everything was drained");
             Err(Failure::Internal(error))

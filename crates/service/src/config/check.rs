@@ -27,6 +27,9 @@ pub(super) fn read_secret_files(config: &mut Config, figment: &Figment) -> Resul
     if let Some(path) = &redis.password_file {
         redis.password = Some(read_secret(path, "l2.redis.password_file", figment)?);
     }
+    if let Some(path) = &config.resp.password_file {
+        config.resp.password = Some(read_secret(path, "resp.password_file", figment)?);
+    }
     if let Some(path) = &config.http.token_file {
         config.http.token = Some(read_secret(path, "http.token_file", figment)?);
     }
@@ -220,31 +223,62 @@ fn check_fields(fields: &FeedFields, index: usize, figment: &Figment) -> Result<
     }
 }
 
+/// Nobody beyond this machine gets in without a secret, unless that is asked for.
 fn check_exposure(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
-    let http = &config.http;
-    let addresses: Vec<SocketAddr> = match http.addr.to_socket_addrs() {
-        Ok(found) => found.collect(),
-        Err(error) => {
-            let problem = format!("{:?} is no address: {error}", http.addr);
-            return Err(fault(figment, "http.addr", problem, "host:port"));
+    let doors = [
+        Door {
+            section: "http",
+            addr: &config.http.addr,
+            secret: config.http.token.as_ref(),
+            secret_name: "token",
+            open: config.http.allow_unauthenticated,
+        },
+        Door {
+            section: "resp",
+            addr: &config.resp.addr,
+            secret: config.resp.password.as_ref(),
+            secret_name: "password",
+            open: config.resp.allow_unauthenticated,
+        },
+    ];
+    doors.iter().try_for_each(|door| door.check(figment))
+}
+
+/// An address that others may reach.
+struct Door<'a> {
+    section: &'static str,
+    addr: &'a str,
+    secret: Option<&'a Secret>,
+    secret_name: &'static str,
+    open: bool,
+}
+
+impl Door<'_> {
+    fn check(&self, figment: &Figment) -> Result<(), ConfigError> {
+        let key = format!("{}.addr", self.section);
+        let addresses: Vec<SocketAddr> = match self.addr.to_socket_addrs() {
+            Ok(found) => found.collect(),
+            Err(error) => {
+                let problem = format!("{:?} is no address: {error}", self.addr);
+                return Err(fault(figment, &key, problem, "host:port"));
+            }
+        };
+        if self.secret.is_some_and(|secret| secret.reveal().is_empty()) {
+            let key = format!("{}.{}", self.section, self.secret_name);
+            let allowed = "a text of at least one character, or unset";
+            return Err(fault(figment, &key, "is empty".to_owned(), allowed));
         }
-    };
-    if http
-        .token
-        .as_ref()
-        .is_some_and(|token| token.reveal().is_empty())
-    {
-        let allowed = "a text of at least one character, or unset";
-        return Err(fault(figment, "http.token", "is empty".to_owned(), allowed));
+        let local = addresses.iter().all(|address| address.ip().is_loopback());
+        if local || self.secret.is_some() || self.open {
+            return Ok(());
+        }
+        Err(ConfigError::Exposed {
+            section: self.section,
+            secret: self.secret_name,
+            addr: self.addr.to_owned(),
+            origin: origin(figment, &key),
+        })
     }
-    let local = addresses.iter().all(|address| address.ip().is_loopback());
-    if local || http.token.is_some() || http.allow_unauthenticated {
-        return Ok(());
-    }
-    Err(ConfigError::Exposed {
-        addr: http.addr.clone(),
-        origin: origin(figment, "http.addr"),
-    })
 }
 
 impl Config {

@@ -77,13 +77,18 @@ pub enum ConfigError {
         /// Where it was set.
         smaller_origin: String,
     },
-    /// The HTTP interface would be open to others without a token.
+    /// An interface would be open to others without a secret.
     #[error(
-        "`http.addr` = {addr:?} ({origin}) is reachable from other machines, but no `http.token` \
-         is set: whoever reaches the port could write prices. Set http.token (or \
-         http.token_file), listen on 127.0.0.1, or allow it with http.allow_unauthenticated = true"
+        "`{section}.addr` = {addr:?} ({origin}) is reachable from other machines, but no \
+         `{section}.{secret}` is set: whoever reaches the port could write prices. Set \
+         {section}.{secret} (or {section}.{secret}_file), listen on 127.0.0.1, or allow it with \
+         {section}.allow_unauthenticated = true"
     )]
     Exposed {
+        /// `http` or `resp`.
+        section: &'static str,
+        /// What it asks for: `token` or `password`.
+        secret: &'static str,
         /// The address.
         addr: String,
         /// Where it was set.

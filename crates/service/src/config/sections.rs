@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use super::contenders::Contenders;
+use super::resp::Resp;
 use super::section::{Value, choice, quoted, section};
 use super::strategies::Strategy;
 use super::strategies::{Adaptive, Aggressive, Conservative, Threshold, TimeBased, TopN};
@@ -176,6 +177,8 @@ section! {
         feeds: Vec<Feed>;
         /// The HTTP interface.
         http: Http;
+        /// The Redis protocol.
+        resp: Resp;
         /// Logs and metrics.
         telemetry: Telemetry;
         /// The learned model on disk.

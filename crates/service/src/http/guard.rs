@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use crate::config::{Http, Secret};
 
-pub(super) struct Guard {
+pub(in crate::http) struct Guard {
     permits: Semaphore,
     max_concurrent: usize,
     request_timeout: Duration,
@@ -107,7 +107,7 @@ fn refuse_foreign_page(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Compares in a time that depends on the lengths only.
-fn same(given: &[u8], wanted: &[u8]) -> bool {
+pub(crate) fn same(given: &[u8], wanted: &[u8]) -> bool {
     let mut difference = u8::from(given.len() != wanted.len());
     for (at, byte) in given.iter().enumerate() {
         // Past the end of the token compare with it again: the loop is as long as the guess.

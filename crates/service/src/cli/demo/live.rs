@@ -20,8 +20,8 @@ use super::tally::{Tally, ratio};
 use super::{end_progress, progress};
 use crate::config::Config;
 use crate::core::Core;
-use crate::http::Server;
 use crate::service::Forewarm;
+use crate::service::Servers;
 use crate::wiring;
 
 /// How long a pause that is cut short may still last for the sake of what it was used for.
@@ -31,7 +31,7 @@ const SEEDED_AT_ONCE: usize = 512;
 
 pub(super) struct Live {
     forewarm: Forewarm,
-    server: Server,
+    servers: Servers,
     /// The same cache without warming.
     plain: Arc<Engine>,
     source: Source,
@@ -54,14 +54,14 @@ impl Live {
             codec: Some(codec),
             ..wiring::Options::default()
         };
-        let (forewarm, server) = Forewarm::serve_with(config, options, true).await?;
+        let (forewarm, servers) = Forewarm::serve_with(config, options, true).await?;
         let core = forewarm.core();
         let plain = wiring::plain_engine(core, Rollout::everywhere(Mode::Off), entries)?;
         fill(core, &source.keys).await;
-        let addr = server.addr;
+        let addr = servers.http.addr;
         let live = Self {
             forewarm,
-            server,
+            servers,
             plain: Arc::new(plain),
             source,
             l1_share,
@@ -191,7 +191,7 @@ impl Live {
     /// Ends the service.
     pub(super) async fn end(self) {
         self.forewarm
-            .stop_serving(self.server, Duration::from_millis(500))
+            .stop_serving(self.servers, Duration::from_millis(500))
             .await;
     }
 }
