@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::engine::{Engine, EngineConfig, Ghost, Observed, Parts, Tap, Update};
 use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
-use forewarm_domain::{ChainId, Key, Timestamp, Version};
+use forewarm_domain::{ChainId, Key, KeyRef, Timestamp, Version};
 use forewarm_infrastructure::l1::{Capacity, QuickCache};
 use forewarm_strategies::{StrategyKind, build_default};
 
@@ -93,11 +93,15 @@ struct Hot {
 impl Hot {
     /// An engine whose L1 of [`ENTRIES`] holds the first keys of `keys` and is full.
     fn new(keys: u32) -> Self {
+        Self::with_ghost(keys, 1)
+    }
+
+    fn with_ghost(keys: u32, one_in: u64) -> Self {
         let l1 = || Box::new(QuickCache::new(Capacity::Entries(ENTRIES), 7));
         let parts = Parts {
             l1: l1(),
             l2: Arc::new(Nobody),
-            ghost: Ghost::new(l1(), 1),
+            ghost: Ghost::new(l1(), one_in),
             strategy: build_default(StrategyKind::Adaptive),
             metrics: Arc::default(),
             key_of: Box::new(|bytes, database| Key::new(bytes, database, ChainId::DEFAULT)),
@@ -209,6 +213,34 @@ fn a_look_up_allocates_nothing_whether_it_hits_or_misses() {
         }
     });
     assert_eq!(misses, 0);
+}
+
+#[test]
+fn a_hit_by_borrowed_bytes_that_is_not_learned_from_allocates_nothing() {
+    // The books are kept on one key in sixteen, which is made for them.
+    let mut hot = Hot::with_ghost(64, 16);
+    for n in 0..64 {
+        hot.update(n, true);
+        hot.get(n);
+    }
+    let (mut hits, mut spent) = (0, 0);
+    for n in 0..ROUNDS {
+        let key = hot.key(n);
+        let name = KeyRef {
+            bytes: key.bytes(),
+            database: key.database(),
+        };
+        spent += allocations(|| {
+            let hit = hot.engine.hit_plain(name, key.chain(), hot.now, || false);
+            hits += u64::from(hit.is_some());
+        });
+        hot.learn();
+    }
+    assert_eq!(hits, ROUNDS);
+    assert!(
+        spent < ROUNDS as usize / 4,
+        "{spent} allocations in {ROUNDS} hits"
+    );
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 pub(crate) struct Service {
     child: Child,
     pub(crate) addr: String,
+    /// Where it speaks the Redis protocol.
+    #[allow(dead_code, reason = "one suite of two looks at it")]
+    pub(crate) resp: String,
     pub(crate) log: Arc<Mutex<String>>,
     /// Kept for its lifetime.
     _folder: TempDir,
@@ -54,6 +57,7 @@ impl Service {
     pub(crate) fn start_in(store: &Path, folder: TempDir, settings: &[&str]) -> Self {
         let store = format!("l2.embedded.path={}", store.display());
         let mut arguments = vec!["serve", "--set", "http.addr=127.0.0.1:0", "--set", &store];
+        arguments.extend(["--set", "resp.addr=127.0.0.1:0"]);
         for setting in settings {
             arguments.extend(["--set", setting]);
         }
@@ -67,22 +71,27 @@ impl Service {
         let lines = BufReader::new(child.stderr.take().expect("it is piped"));
         let kept = Arc::clone(&log);
         thread::spawn(move || {
+            let mut resp = String::new();
             for line in lines.lines().map_while(Result::ok) {
+                if let Some((_, addr)) = line.split_once("Redis protocol on redis://") {
+                    addr.clone_into(&mut resp);
+                }
                 if let Some((_, addr)) = line.split_once("listening on http://") {
-                    let _ = told.send(addr.to_owned());
+                    let _ = told.send((addr.to_owned(), resp.clone()));
                 }
                 let mut log = kept.lock().expect("nobody panics with it");
                 log.push_str(&line);
                 log.push('\n');
             }
         });
-        let addr = listening.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let (addr, resp) = listening.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let _ = child.kill();
             panic!("it does not listen:\n{}", log.lock().expect("no panic"))
         });
         Self {
             child,
             addr,
+            resp,
             log,
             _folder: folder,
         }
