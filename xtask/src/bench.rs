@@ -3,6 +3,7 @@
 pub(crate) mod learning;
 mod markers;
 mod prefetch;
+mod resp;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -20,12 +21,18 @@ pub(crate) enum Bench {
     },
     /// What prefetching is worth over budgets and sizes of L1, on $FOREWARM_TRACES or generated streams
     Prefetch(prefetch::Options),
+    /// The Redis port against a Redis: CPU per request, throughput, latency
+    Resp,
 }
+
+/// Where the figures go.
+const PAGE: &str = "docs/benchmarks.md";
 
 pub(crate) fn run(workspace: &Workspace, bench: Bench) -> Result<()> {
     match bench {
         Bench::Learning { check: false } => learning::run(workspace),
         Bench::Learning { check: true } => learning::check(workspace),
         Bench::Prefetch(options) => prefetch::run(workspace, options),
+        Bench::Resp => resp::run(workspace),
     }
 }

@@ -9,11 +9,10 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::markers;
+use super::{PAGE, markers};
 use crate::command::{captured, on_path};
 use crate::workspace::Workspace;
 
-const PAGE: &str = "docs/benchmarks.md";
 const ACTIVE_PAIRS: [u64; 4] = [10, 100, 1_000, 10_000];
 /// The shorter and the longer run: by the end of the first every pair was seen at least ten times.
 const EVENTS: [u64; 2] = [100_000, 200_000];

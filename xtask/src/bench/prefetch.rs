@@ -21,11 +21,10 @@ use clap::Args;
 
 use self::inputs::Inputs;
 use self::jobs::{Answers, Keep};
-use super::markers;
+use super::{PAGE, markers};
 use crate::command::run as run_command;
 use crate::workspace::Workspace;
 
-const PAGE: &str = "docs/benchmarks.md";
 const PLOT: &str = "docs/img/prefetch-front.svg";
 /// Answers of the run under way, and what a run that is no full one has drawn.
 const SCRATCH: &str = "target/bench/prefetch";

@@ -1,0 +1,391 @@
+//! The Redis port against a Redis, with redis-benchmark, in the same run on the same machine.
+//!
+//! Both servers hold the same thousand keys. Rounds alternate between the two, so that a machine
+//! that gets busier does so for both; the table has the medians. What a server costs is the CPU
+//! time of all its threads (`/proc/PID/task/*/schedstat`, nanoseconds) over the requests: the
+//! learner's share is in it.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::{PAGE, markers};
+use crate::command::{captured, on_path, run as run_command};
+use crate::workspace::Workspace;
+
+const KEYS: &str = "1000";
+const VALUE_BYTES: &str = "64";
+const CLIENTS: &str = "50";
+const ROUNDS: usize = 7;
+
+/// What redis-benchmark is asked to do.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    name: &'static str,
+    pipeline: &'static str,
+    clients: &'static str,
+    requests: u64,
+    /// Keys asked for: those that are held, or so many that L1 holds none of them for long.
+    keys: &'static str,
+}
+
+const HITS: [Load; 2] = [
+    Load {
+        name: "hits, `-P 1`",
+        pipeline: "1",
+        clients: CLIENTS,
+        requests: 100_000,
+        keys: KEYS,
+    },
+    Load {
+        name: "hits, `-P 16`",
+        pipeline: "16",
+        clients: CLIENTS,
+        requests: 1_000_000,
+        keys: KEYS,
+    },
+];
+
+const MISSES: [Load; 2] = [
+    Load {
+        name: "misses, one client",
+        pipeline: "1",
+        clients: "1",
+        requests: 5_000,
+        keys: "100000",
+    },
+    Load {
+        name: "misses, `-P 16`",
+        pipeline: "16",
+        clients: CLIENTS,
+        requests: 100_000,
+        keys: "100000",
+    },
+];
+
+/// One run of redis-benchmark.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Run {
+    cpu_ns: f64,
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// A server under test; ended on drop.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Measures, prints the table and writes it into the page.
+pub(super) fn run(workspace: &Workspace) -> Result<()> {
+    for program in ["redis-server", "redis-benchmark"] {
+        if on_path(program).is_none() {
+            bail!("{program} is not installed; run: cargo xtask setup");
+        }
+    }
+    let mut cargo = workspace.cargo(&["build", "--profile", "dist", "--package=forewarm-service"]);
+    run_command(&mut cargo)?;
+    let binary = workspace.target().join("dist/forewarm");
+    let redis = redis()?;
+    let mut rows = Vec::new();
+    {
+        let forewarm = forewarm(&binary, redis.port, &[])?;
+        fill(redis.port, KEYS)?;
+        measure(&HITS, &redis, &forewarm, &mut rows)?;
+    }
+    {
+        // An L1 that holds next to nothing: every read goes on to L2.
+        let tiny = ["l1.capacity_bytes=1KiB", "warming.mode=off"];
+        let forewarm = forewarm(&binary, redis.port, &tiny)?;
+        fill(redis.port, "100000")?;
+        measure(&MISSES, &redis, &forewarm, &mut rows)?;
+    }
+    let table = table(&rows, &versions(workspace)?);
+    println!("{table}");
+    let page = workspace.path(PAGE);
+    let text = std::fs::read_to_string(&page).with_context(|| format!("reading {PAGE}"))?;
+    let text = markers::replaced(&text, "resp", &table).with_context(|| PAGE.to_owned())?;
+    std::fs::write(&page, text).with_context(|| format!("writing {PAGE}"))
+}
+
+/// One line of the table: the load, the medians of Redis and of Forewarm.
+type Row = (Load, Run, Run);
+
+fn measure(loads: &[Load], redis: &Server, forewarm: &Server, rows: &mut Vec<Row>) -> Result<()> {
+    for load in loads {
+        // Once for each, so that L1 and every buffer are as they will be.
+        benchmark(redis, *load)?;
+        benchmark(forewarm, *load)?;
+        let (mut direct, mut through) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            direct.push(benchmark(redis, *load)?);
+            through.push(benchmark(forewarm, *load)?);
+        }
+        eprintln!("{}: measured", load.name);
+        rows.push((*load, median(&direct), median(&through)));
+    }
+    Ok(())
+}
+
+fn redis() -> Result<Server> {
+    let port = free_port()?;
+    let process = Command::new("redis-server")
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ])
+        .args(["--appendonly", "no", "--daemonize", "no"])
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start redis-server")?;
+    let server = Server { process, port };
+    for _ in 0..200 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Ok(server);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    bail!("redis-server does not listen on port {port}")
+}
+
+fn forewarm(binary: &PathBuf, redis: u16, settings: &[&str]) -> Result<Server> {
+    let url = format!("l2.redis.url=redis://127.0.0.1:{redis}");
+    let own = [
+        "l2.backend=redis",
+        &url,
+        "http.addr=127.0.0.1:0",
+        "resp.addr=127.0.0.1:0",
+    ];
+    let mut command = Command::new(binary);
+    command.arg("serve");
+    for setting in own.iter().chain(settings) {
+        command.args(["--set", setting]);
+    }
+    let mut process = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start forewarm")?;
+    let lines = BufReader::new(
+        process
+            .stderr
+            .take()
+            .context("its standard error is piped")?,
+    );
+    let mut server = Server { process, port: 0 };
+    for line in lines.lines() {
+        if let Some(port) = listens(&line?) {
+            server.port = port;
+            return Ok(server);
+        }
+    }
+    bail!("forewarm ended before it listened")
+}
+
+/// The port of `forewarm: Redis protocol on redis://127.0.0.1:PORT`.
+fn listens(line: &str) -> Option<u16> {
+    let (_, address) = line.split_once("Redis protocol on redis://")?;
+    address.rsplit(':').next()?.trim().parse().ok()
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Writes every key (redis-benchmark picks them at random: twenty times as many writes miss one
+/// in e^20).
+fn fill(port: u16, keys: &str) -> Result<()> {
+    let count: u64 = keys.parse().context("a number of keys")?;
+    let mut fill = Command::new("redis-benchmark");
+    fill.args([
+        "-p",
+        &port.to_string(),
+        "-t",
+        "set",
+        "-r",
+        keys,
+        "-d",
+        VALUE_BYTES,
+    ]);
+    fill.args(["-n", &(count * 20).to_string(), "-P", "64", "-q"]);
+    captured(&mut fill).map(drop)
+}
+
+fn benchmark(server: &Server, load: Load) -> Result<Run> {
+    let before = cpu_ns(&server.process)?;
+    let mut command = Command::new("redis-benchmark");
+    command.args(["-p", &server.port.to_string(), "-t", "get", "--csv"]);
+    command.args(["-r", load.keys, "-c", load.clients, "-P", load.pipeline]);
+    command.args(["-n", &load.requests.to_string()]);
+    let output = captured(&mut command)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let spent = cpu_ns(&server.process)? - before;
+    let (per_second, p50_ms, p99_ms) =
+        figures(&text).with_context(|| format!("redis-benchmark said: {text}"))?;
+    Ok(Run {
+        cpu_ns: spent / load.requests as f64,
+        per_second,
+        p50_ms,
+        p99_ms,
+    })
+}
+
+/// Requests per second, p50 and p99 of redis-benchmark's CSV: the columns by their names.
+fn figures(csv: &str) -> Option<(f64, f64, f64)> {
+    let mut lines = csv.lines().skip_while(|line| !line.starts_with("\"test\""));
+    let columns: Vec<_> = lines
+        .next()?
+        .split(',')
+        .map(|name| name.trim_matches('"'))
+        .collect();
+    let values: Vec<_> = lines
+        .next()?
+        .split(',')
+        .map(|value| value.trim_matches('"'))
+        .collect();
+    let value = |name: &str| {
+        let at = columns.iter().position(|column| *column == name)?;
+        values.get(at)?.parse::<f64>().ok()
+    };
+    Some((
+        value("rps")?,
+        value("p50_latency_ms")?,
+        value("p99_latency_ms")?,
+    ))
+}
+
+/// CPU time of all threads of a process so far.
+fn cpu_ns(process: &Child) -> Result<f64> {
+    let tasks = format!("/proc/{}/task", process.id());
+    let mut total = 0.0;
+    for task in std::fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
+        // A thread may end between the two.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else {
+            continue;
+        };
+        let spent = text.split(' ').next().unwrap_or_default();
+        total += spent
+            .parse::<f64>()
+            .with_context(|| format!("schedstat says {text:?}"))?;
+    }
+    Ok(total)
+}
+
+fn median(runs: &[Run]) -> Run {
+    let middle = |figure: fn(&Run) -> f64| {
+        let mut figures: Vec<f64> = runs.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+    };
+    Run {
+        cpu_ns: middle(|run| run.cpu_ns),
+        per_second: middle(|run| run.per_second),
+        p50_ms: middle(|run| run.p50_ms),
+        p99_ms: middle(|run| run.p99_ms),
+    }
+}
+
+/// What the figures depend on.
+fn versions(workspace: &Workspace) -> Result<String> {
+    let redis = captured(&mut workspace.command("redis-server", &["--version"]))?;
+    let redis = String::from_utf8_lossy(&redis.stdout).into_owned();
+    let version = redis
+        .split(" v=")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(format!(
+        "redis-server {}, {processors} processors shared with redis-benchmark, median of {ROUNDS} \
+         rounds",
+        version.unwrap_or("?")
+    ))
+}
+
+fn table(rows: &[Row], versions: &str) -> String {
+    let mut text = String::from(
+        "| GET | CPU per request: Redis | Forewarm | ratio | requests/s: Redis | Forewarm | ratio \
+         | p50 ms: Redis | Forewarm | p99 ms: Redis | Forewarm |\n",
+    );
+    text += "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+    for (load, redis, forewarm) in rows {
+        writeln!(
+            text,
+            "| {} | {:.0} ns | {:.0} ns | {:.2} × | {:.0} | {:.0} | {:.2} × | {:.3} | {:.3} | {:.3} \
+             | {:.3} |",
+            load.name,
+            redis.cpu_ns,
+            forewarm.cpu_ns,
+            forewarm.cpu_ns / redis.cpu_ns,
+            redis.per_second,
+            forewarm.per_second,
+            forewarm.per_second / redis.per_second,
+            redis.p50_ms,
+            forewarm.p50_ms,
+            redis.p99_ms,
+            forewarm.p99_ms,
+        )
+        .expect("a String takes every write");
+    }
+    text + &format!("\n{versions}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figures_are_found_by_the_names_of_their_columns() {
+        let csv = "WARNING: something\n\"test\",\"rps\",\"avg_latency_ms\",\"p50_latency_ms\",\
+                   \"p99_latency_ms\"\n\"GET\",\"1000.50\",\"1\",\"0.25\",\"0.75\"\n";
+        assert_eq!(figures(csv), Some((1000.5, 0.25, 0.75)));
+        assert_eq!(figures("\"test\",\"rps\"\n"), None);
+    }
+
+    #[test]
+    fn the_port_is_read_from_the_line_that_names_it() {
+        assert_eq!(
+            listens("forewarm: Redis protocol on redis://127.0.0.1:6380"),
+            Some(6380)
+        );
+        assert_eq!(
+            listens("forewarm: listening on http://127.0.0.1:9464"),
+            None
+        );
+    }
+
+    #[test]
+    fn the_table_has_the_ratios_of_the_medians() {
+        let run = |cpu_ns, per_second| Run {
+            cpu_ns,
+            per_second,
+            p50_ms: 0.1,
+            p99_ms: 0.2,
+        };
+        let direct = median(&[run(900.0, 1.0), run(1000.0, 100.0), run(5000.0, 3.0)]);
+        assert_eq!((direct.cpu_ns, direct.per_second), (1000.0, 3.0));
+        let text = table(&[(HITS[0], direct, run(800.0, 6.0))], "redis-server 7");
+        assert!(
+            text.contains("| 1000 ns | 800 ns | 0.80 × | 3 | 6 | 2.00 × |"),
+            "{text}"
+        );
+        assert!(text.ends_with("redis-server 7."), "{text}");
+    }
+}
