@@ -165,6 +165,11 @@ impl Flights {
         self.table.lock().grounded
     }
 
+    /// Whether a read of the key is on its way.
+    pub fn is_flying(&self, key: &Key) -> bool {
+        !self.is_empty() && self.table.lock().reads.contains_key(key)
+    }
+
     /// Starts a warm flight, unless the key is on its way already.
     ///
     /// None either while the flights are grounded: a warm would be read and thrown away.

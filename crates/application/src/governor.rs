@@ -89,9 +89,12 @@ const USUAL_BUDGET: f64 = 0.25;
 const MOST_WORTH: f64 = 0.3;
 /// However large the budget, less than this is noise.
 const NOISE: f64 = 0.02;
-/// The price of scarcity when the allowance is used up. In between it rises in proportion: a steep
-/// rise makes it swing between a stream's phases, and the best price is the same throughout.
-const DEAREST: f64 = 0.6;
+/// The price of scarcity when the allowance is used up.
+const DEAREST: f64 = 0.75;
+/// In between it rises with this power of the share used: somewhat more than in proportion, so that
+/// the first extra reads are cheap. A steep rise makes it swing between a stream's phases, and the
+/// best price is the same throughout.
+const STEEPNESS: f64 = 1.5;
 /// Pollution is not believed past this: the ghost is a sample.
 const MOST_POLLUTION: f64 = 0.3;
 /// Fetches after which half of what they did is forgotten.
@@ -276,7 +279,7 @@ impl Governor {
         };
         let worth = LEAST_WORTH * USUAL_BUDGET / extra.max(1e-9);
         let used = self.recent.used(extra);
-        let scarcity = used.min(1.0) * DEAREST;
+        let scarcity = used.min(1.0).powf(STEEPNESS) * DEAREST;
         let least = scarcity.max(worth.clamp(NOISE, MOST_WORTH));
         (least + self.pollution.per_fetch()).min(0.95) as f32
     }
@@ -296,6 +299,17 @@ impl Governor {
         self.differing += u64::from(hit != off_hit);
         if self.judged >= JUDGEMENT {
             self.conclude();
+        }
+    }
+
+    /// How many unread warms L1 may hold, of which `share` entries are their share. Only where warming
+    /// has lately won more look-ups than chance explains may they be `most`, if that is more;
+    /// otherwise half of the share has to do.
+    pub fn unread_allowed(&self, share: usize, most: usize) -> usize {
+        if self.lately.better() {
+            share.max(most)
+        } else {
+            (share / 2).max(1)
         }
     }
 
@@ -352,6 +366,10 @@ impl Lately {
         self.differing *= Self::KEPT;
     }
 
+    fn better(&self) -> bool {
+        self.won - self.lost > 3.0 * self.differing.sqrt()
+    }
+
     fn worse(&self) -> bool {
         self.lost - self.won > 3.0 * self.differing.sqrt()
     }
@@ -405,6 +423,20 @@ mod tests {
             !feed(|n| n % 2 == 0, |n| n % 2 == 1),
             "as many won as lost is noise"
         );
+    }
+
+    #[test]
+    fn unread_warms_get_more_room_only_where_they_win() {
+        let mut governor = Governor::new(None);
+        assert_eq!(governor.unread_allowed(20, 32), 10, "nothing is proven");
+        assert_eq!(governor.unread_allowed(0, 32), 1);
+        (0..JUDGEMENT).for_each(|n| governor.judge(went(n % 2 == 0), n % 2 == 1, 1.0));
+        assert_eq!(governor.unread_allowed(20, 32), 10, "won as many as lost");
+        (0..JUDGEMENT).for_each(|n| governor.judge(went(n % 2 == 0), false, 1.0));
+        assert_eq!(governor.unread_allowed(20, 32), 32);
+        assert_eq!(governor.unread_allowed(40, 32), 40);
+        (0..8 * JUDGEMENT).for_each(|_| governor.judge(Trigger::Miss, true, 1.0));
+        assert_eq!(governor.unread_allowed(40, 32), 20);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use forewarm_domain::{
-    Association, Candidate, Event, Evidence, Expectations, History, Key, Model, ModelConfig,
-    Network, PairId, Reason, SelectionContext, SelectionStrategy, SourceKind, Timestamp, Trigger,
-    Verdict,
+    Association, Candidate, Event, Evidence, Expectations, History, Horizon, Key, Model,
+    ModelConfig, Network, PairId, Reason, SelectionContext, SelectionStrategy, SourceKind,
+    Standing, Timestamp, Trigger, Verdict,
 };
 
 /// A wish to warm the partners of a pair.
@@ -22,6 +22,9 @@ pub struct Request {
     pub trigger: Trigger,
     /// When, on the stream's clock.
     pub at: Timestamp,
+    /// How many operations of it came before: a set that is wider than one operation takes
+    /// several.
+    pub part: u8,
 }
 
 /// What became of an offer to the queue.
@@ -37,14 +40,29 @@ pub enum Offer {
     NothingKnown,
 }
 
-/// Within how many reads a warmed entry must be read to be expected to live until then, in an L1 of
-/// `entries` of which unread warms may fill `share`: half of their room's worth.
-pub fn horizon(entries: u64, share: f64) -> u64 {
-    ((entries as f64 * share / 2.0) as u64).max(LEAST_HORIZON)
+/// Within how many reads a warmed entry must be read for its fetch to count as right, in an L1 of
+/// `entries` of which unread warms may fill `share`: a quarter of their room's worth. One that puts
+/// right what L1 holds anyway may wait for as many reads as L1 has entries.
+pub fn horizon(entries: u64, share: f64) -> Horizon {
+    let newcomer = ((entries as f64 * share / 4.0) as u64).max(LEAST_HORIZON);
+    Horizon {
+        newcomer,
+        outdated: entries.max(newcomer),
+    }
+}
+
+/// For how many reads a warmed entry may lie unread before it leaves. Where the horizon is short
+/// it is longer than that: what is there may as well wait for the rest of the reads of one event.
+pub fn stay(entries: u64, share: f64) -> u64 {
+    horizon(entries, share).newcomer.max(LEAST_STAY)
 }
 
 /// However small L1 is, a warm is given the reads of one event.
-const LEAST_HORIZON: u64 = 12;
+const LEAST_HORIZON: u64 = 14;
+const LEAST_STAY: u64 = 24;
+
+/// Operations that one event may ask for at most.
+const MOST_PARTS: u8 = 2;
 
 /// The model, the strategy and the queue.
 #[derive(Debug)]
@@ -87,7 +105,7 @@ impl Learner {
         queue_size: usize,
     ) -> Self {
         let mut expectations = Expectations::default();
-        expectations.set_bounds(LEAST_HORIZON, Duration::ZERO);
+        expectations.set_bounds(horizon(0, 0.0), Duration::ZERO);
         Self {
             model: Model::new(config),
             strategy,
@@ -102,7 +120,7 @@ impl Learner {
 
     /// What counts as read in time: within `horizon` reads, and not before a fetch, which takes
     /// `lead`, could have landed.
-    pub fn set_bounds(&mut self, horizon: u64, lead: Duration) {
+    pub fn set_bounds(&mut self, horizon: Horizon, lead: Duration) {
         self.expectations.set_bounds(horizon, lead);
     }
 
@@ -122,6 +140,7 @@ impl Learner {
             kind,
             trigger,
             at: event.at,
+            part: 0,
         }
     }
 
@@ -171,7 +190,7 @@ impl Learner {
     }
 
     /// What the strategy would fetch for `request`, best first, at most `cap`: of the partners
-    /// that are `absent` from L1, those that are read in time with a probability of at least
+    /// that L1 lacks (by `standing`; one on its way is as good as there), those that are read in time with a probability of at least
     /// `price`. With a `cap` of zero nothing is chosen, but what becomes of the candidates is
     /// learned all the same.
     ///
@@ -182,12 +201,12 @@ impl Learner {
         now: Timestamp,
         cap: usize,
         price: f32,
-        absent: impl Fn(&Key) -> bool,
+        standing: impl Fn(&Key) -> Standing,
     ) -> &[Candidate] {
         self.candidates.clear();
         self.partners.clear();
         self.gather(request, now);
-        self.assess(request, now, absent);
+        self.assess(request, now, standing);
         if self.partners.is_empty() {
             return &self.candidates;
         }
@@ -206,6 +225,14 @@ impl Learner {
         self.strategy.select(&context, &mut self.candidates);
         self.refuse(request, price, now);
         &self.candidates
+    }
+
+    /// What `request` asks for next after the last [`Self::select`], which was for it: if what was
+    /// chosen fills an operation there may be more in the set.
+    pub fn continuation(&self, request: Request) -> Option<Request> {
+        let full = self.strategy.continues(self.candidates.len());
+        let part = request.part + 1;
+        (full && part < MOST_PARTS).then_some(Request { part, ..request })
     }
 
     /// The source's partners. An update is followed by a read of the pair itself, so what follows
@@ -234,21 +261,27 @@ impl Learner {
         }
     }
 
-    /// Lets the event vote for its partners, drops those that are not `absent` from L1 and asks
+    /// Lets the event vote for its partners, drops those that L1 has and asks
     /// of the others how likely they are to be read in time.
-    fn assess(&mut self, request: Request, now: Timestamp, absent: impl Fn(&Key) -> bool) {
+    fn assess(&mut self, request: Request, now: Timestamp, standing: impl Fn(&Key) -> Standing) {
         let (model, expectations) = (&self.model, &mut self.expectations);
         self.partners.retain_mut(|partner| {
             let lately = partner.followed.yes() as f32 / (partner.followed.len() + 1) as f32;
             let points = partner.probability.max(lately);
-            let (votes, joint) = expectations.vote(partner.pair, points);
-            if !model.key(partner.pair).is_some_and(&absent) {
+            // An event votes once, however many operations it asks for.
+            let (votes, joint) = match request.part {
+                0 => expectations.vote(partner.pair, points),
+                _ => expectations.voted(partner.pair),
+            };
+            let standing = model.key(partner.pair).map_or(Standing::Fresh, &standing);
+            if standing == Standing::Fresh {
                 return false;
             }
             let evidence = Evidence {
                 kind: partner.kind,
                 trigger: request.trigger,
                 second_hop: false,
+                standing,
                 followed: partner.followed,
                 came: partner.came,
                 support: partner.support,
@@ -280,6 +313,7 @@ impl Learner {
                         kind: request.kind,
                         trigger: request.trigger,
                         second_hop: true,
+                        standing: Standing::Absent,
                         followed: History::default(),
                         came: History::default(),
                         support: 0.0,

@@ -15,7 +15,7 @@ use forewarm_domain::{ChainId, Key, Outcome};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use crate::ports::Evicted;
+use crate::ports::Placed;
 
 /// Victims watched for at once; past that the oldest watch closes as if it had ended.
 const MOST_WATCHES: usize = 1 << 16;
@@ -71,6 +71,10 @@ impl Outcomes {
 struct Warm {
     id: u64,
     chain: ChainId,
+    /// The look-up at which it landed.
+    since: u64,
+    /// L1 had nothing of it before.
+    newcomer: bool,
     /// A victim of its insertion has been demanded.
     harmed: bool,
     /// Victims still watched for.
@@ -99,8 +103,10 @@ pub struct Ledger {
     closing: VecDeque<(u64, Key)>,
     /// Live warms by id, for harm found while they live.
     keys: HashMap<u64, Key, RandomState>,
-    /// Ids in order of landing; may hold some that are no longer live.
+    /// Ids of newcomers in order of landing; may hold some that are no longer live.
     order: VecDeque<u64>,
+    /// Live ones that are newcomers.
+    newcomers: usize,
     next_id: u64,
     totals: Outcomes,
 }
@@ -121,6 +127,7 @@ impl Ledger {
             closing: VecDeque::new(),
             keys: HashMap::default(),
             order: VecDeque::new(),
+            newcomers: 0,
             next_id: 0,
             totals: Outcomes::default(),
         }
@@ -136,9 +143,10 @@ impl Ledger {
         self.live.len() + self.pending.len()
     }
 
-    /// Warmed entries that lie unread in L1.
+    /// Warmed entries that lie unread in L1 and were not in it before. Not those that put an outdated
+    /// copy right: L1 would hold them anyway.
     pub fn unread(&self) -> usize {
-        self.live.len()
+        self.newcomers
     }
 
     /// Whether `key` lies unread in L1 after a warm.
@@ -146,12 +154,12 @@ impl Ledger {
         self.live.contains_key(key)
     }
 
-    /// The warms that lie unread in L1, oldest first.
+    /// The newcomers that lie unread in L1, oldest first.
     pub fn unread_by_age(&self) -> impl Iterator<Item = &Key> {
         self.order.iter().filter_map(|id| self.keys.get(id))
     }
 
-    /// The warm that has lain unread in L1 for longest.
+    /// The newcomer that has lain unread in L1 for longest.
     pub fn oldest_unread(&mut self) -> Option<&Key> {
         while self
             .order
@@ -163,18 +171,26 @@ impl Ledger {
         self.keys.get(self.order.front()?)
     }
 
+    /// The newcomer that has lain unread in L1 for longest, if it landed before look-up `lookup`.
+    pub fn unread_since_before(&mut self, lookup: u64) -> Option<&Key> {
+        self.oldest_unread()?;
+        let key = self.keys.get(self.order.front()?)?;
+        self.live.get(key).filter(|warm| warm.since < lookup)?;
+        Some(key)
+    }
+
     /// Victims watched for.
     pub fn watching(&self) -> usize {
         self.watches.len()
     }
 
-    /// A warm was placed in L1 at look-up number `lookup`, evicting `victims`; their return
+    /// A warm was `placed` in L1 at look-up number `lookup`; the return of those it evicted
     /// counts for `horizon` look-ups. Says which warms ended by it: a live one of the same key (whose
     /// loss its evictor has not reported yet), and those whose watch it takes over.
     pub fn landed(
         &mut self,
         key: &Key,
-        victims: &[Evicted],
+        placed: &Placed,
         lookup: u64,
         horizon: u64,
     ) -> SmallVec<[Ended; 2]> {
@@ -185,10 +201,13 @@ impl Ledger {
         let mut warm = Warm {
             id,
             chain: key.chain(),
+            since: lookup,
+            newcomer: !placed.in_place,
             harmed: false,
             watches: 0,
         };
-        for victim in victims
+        for victim in placed
+            .evicted
             .iter()
             .filter(|victim| victim.fresh && !victim.unread)
         {
@@ -208,8 +227,11 @@ impl Ledger {
         }
         self.keys.insert(id, key.clone());
         self.live.insert(key.clone(), warm);
-        self.order.push_back(id);
-        if self.order.len() > 4 * self.live.len() + 64 {
+        if !placed.in_place {
+            self.newcomers += 1;
+            self.order.push_back(id);
+        }
+        if self.order.len() > 4 * self.newcomers + 64 {
             let keys = &self.keys;
             self.order.retain(|id| keys.contains_key(id));
         }
@@ -229,15 +251,13 @@ impl Ledger {
 
     /// The first demand read of a live warm.
     pub fn read(&mut self, key: &Key) -> Option<Ended> {
-        let warm = self.live.remove(key)?;
-        self.keys.remove(&warm.id);
+        let warm = self.leave(key)?;
         Some(self.end(warm.chain, Outcome::Useful))
     }
 
     /// A live warm left L1 unread, whatever the reason.
     pub fn lost(&mut self, key: &Key) -> Option<Ended> {
-        let warm = self.live.remove(key)?;
-        self.keys.remove(&warm.id);
+        let warm = self.leave(key)?;
         if warm.harmed {
             return Some(self.end(warm.chain, Outcome::Harmful));
         }
@@ -246,6 +266,14 @@ impl Ledger {
             return None;
         }
         Some(self.end(warm.chain, Outcome::Wasted))
+    }
+
+    /// It is live no longer.
+    fn leave(&mut self, key: &Key) -> Option<Warm> {
+        let warm = self.live.remove(key)?;
+        self.keys.remove(&warm.id);
+        self.newcomers -= usize::from(warm.newcomer);
+        Some(warm)
     }
 
     /// A demand read missed `key` at look-up number `lookup`.
@@ -308,167 +336,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn key(n: u8) -> Key {
-        Key::new(vec![n], 0, ChainId::DEFAULT)
-    }
-
-    fn victim(n: u8) -> Evicted {
-        Evicted {
-            key: key(n),
-            unread: false,
-            fresh: true,
-        }
-    }
-
-    fn balanced(ledger: &Ledger) -> bool {
-        ledger.totals.warmed == ledger.totals.ended() + ledger.still_live() as u64
-    }
-
-    #[test]
-    fn a_read_warm_is_useful_even_if_its_victim_is_missed() {
-        let mut ledger = Ledger::new();
-        ledger.landed(&key(1), &[victim(2)], 10, 5);
-        assert_eq!(ledger.missed(&key(2), 12), None);
-        assert_eq!(ledger.read(&key(1)).unwrap().1, Outcome::Useful);
-        assert!(balanced(&ledger));
-    }
-
-    #[test]
-    fn a_key_warmed_again_is_as_young_as_its_last_warm() {
-        let mut ledger = Ledger::new();
-        ledger.landed(&key(1), &[], 0, 5);
-        ledger.landed(&key(2), &[], 0, 5);
-        ledger.read(&key(1));
-        ledger.landed(&key(1), &[], 0, 5);
-        assert_eq!(ledger.oldest_unread(), Some(&key(2)));
-        assert!(ledger.unread_by_age().eq([&key(2), &key(1)]));
-        ledger.lost(&key(2));
-        assert_eq!(ledger.oldest_unread(), Some(&key(1)));
-        for _ in 0..1_000 {
-            ledger.read(&key(1));
-            ledger.landed(&key(1), &[], 0, 5);
-        }
-        assert!(ledger.order.len() <= 70, "{}", ledger.order.len());
-        ledger.read(&key(1));
-        assert_eq!(ledger.oldest_unread(), None);
-    }
-
-    #[test]
-    fn an_unread_warm_is_harmful_only_if_its_victim_returns_in_time() {
-        for (return_at, expected) in [(15, Outcome::Harmful), (16, Outcome::Wasted)] {
-            // The victim returns before the warm is lost …
-            let mut ledger = Ledger::new();
-            ledger.landed(&key(1), &[victim(2)], 10, 5);
-            let mut outcome = None;
-            ledger.advance(return_at, |ended| outcome = Some(ended.1));
-            outcome = outcome.or(ledger.missed(&key(2), return_at).map(|ended| ended.1));
-            outcome = outcome.or(ledger.lost(&key(1)).map(|ended| ended.1));
-            assert_eq!(
-                outcome,
-                Some(expected),
-                "victim back at {return_at}, then lost"
-            );
-            // … or after.
-            let mut ledger = Ledger::new();
-            ledger.landed(&key(1), &[victim(2)], 10, 5);
-            assert_eq!(
-                ledger.lost(&key(1)),
-                None,
-                "pending while the watch is open"
-            );
-            assert_eq!(ledger.still_live(), 1);
-            let mut outcome = ledger.missed(&key(2), return_at).map(|ended| ended.1);
-            ledger.advance(return_at, |ended| outcome = Some(ended.1));
-            assert_eq!(
-                outcome,
-                Some(expected),
-                "lost, then victim back at {return_at}"
-            );
-            assert!(balanced(&ledger));
-        }
-    }
-
-    #[test]
-    fn evicting_a_stale_or_unread_entry_is_no_harm() {
-        let mut ledger = Ledger::new();
-        let stale = Evicted {
-            fresh: false,
-            ..victim(2)
-        };
-        let unread = Evicted {
-            unread: true,
-            ..victim(3)
-        };
-        ledger.landed(&key(1), &[stale, unread], 0, 100);
-        assert!(ledger.watching() == 0);
-        assert_eq!(ledger.lost(&key(1)).unwrap().1, Outcome::Wasted);
-    }
-
-    proptest! {
-        /// Any order of calls: the books balance and the watches stay bounded.
-        #[test]
-        fn every_warm_ends_in_exactly_one_outcome(
-            calls in prop::collection::vec((0_u8..6, 0_u8..12, 0_u8..12), 1..300)
-        ) {
-            let mut ledger = Ledger::new();
-            let mut counted = Outcomes::default();
-            for (lookup, (call, a, b)) in calls.iter().enumerate() {
-                let lookup = lookup as u64;
-                let mut ended = Vec::new();
-                match call {
-                    0 => {
-                        let victims = [victim(*b), victim(b.wrapping_add(1))];
-                        ended.extend(ledger.landed(&key(*a), &victims, lookup, 7));
-                    }
-                    1 => ended.extend(ledger.read(&key(*a))),
-                    2 => ended.extend(ledger.lost(&key(*a))),
-                    3 => ended.extend(ledger.missed(&key(*a), lookup)),
-                    4 => ended.push(ledger.late(&key(*a))),
-                    _ => ledger.advance(lookup, |e| ended.push(e)),
-                }
-                for (_, outcome) in ended {
-                    counted.count(outcome);
-                }
-                prop_assert!(balanced(&ledger), "{:?}", ledger.totals);
-            }
-            ledger.advance(u64::MAX, |(_, outcome)| counted.count(outcome));
-            prop_assert!(ledger.pending.is_empty() && ledger.watching() == 0);
-            counted.warmed = ledger.totals.warmed;
-            prop_assert_eq!(counted, ledger.totals);
-        }
-    }
-
-    #[test]
-    fn a_warm_of_a_key_whose_loss_is_not_yet_reported_ends_the_older_one() {
-        let mut ledger = Ledger::new();
-        ledger.landed(&key(1), &[], 0, 5);
-        let ended = ledger.landed(&key(1), &[], 1, 5);
-        assert_eq!(ended[..], [(ChainId::DEFAULT, Outcome::Wasted)]);
-        assert!(balanced(&ledger));
-    }
-
-    #[test]
-    fn watches_are_bounded_when_nobody_reads() {
-        let mut ledger = Ledger::new();
-        for n in 0..MOST_WATCHES as u64 + 100 {
-            let name = |kind: u8| {
-                let mut bytes = n.to_le_bytes().to_vec();
-                bytes.push(kind);
-                Key::new(bytes, 0, ChainId::DEFAULT)
-            };
-            let victim = Evicted {
-                key: name(1),
-                ..victim(0)
-            };
-            ledger.landed(&name(0), &[victim], 0, 1_000);
-            ledger.lost(&name(0));
-        }
-        assert!(ledger.closing.len() <= MOST_WATCHES && ledger.watches.len() <= MOST_WATCHES);
-        assert_eq!(ledger.totals().wasted, 100);
-        assert!(balanced(&ledger));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use forewarm_domain::{Key, KeyRef, Timestamp, Version};
+use forewarm_domain::{Key, KeyRef, Standing, Timestamp, Version};
 use smallvec::SmallVec;
 
 /// A value as the shared cache holds it.
@@ -169,6 +169,8 @@ pub struct Evicted {
 pub struct Placed {
     /// Whether the value is now in L1.
     pub placed: bool,
+    /// The key was there already, if only as an outdated copy: nothing was pushed out for it.
+    pub in_place: bool,
     /// It took the place of a warmed value of the same key that had never been read.
     pub overwrote_unread: bool,
     /// Who had to leave. Up to four are held without allocating.
@@ -202,6 +204,9 @@ pub trait LocalCache: Send + Sync {
 
     /// What a demand read would find, without any trace of having looked.
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached>;
+
+    /// What it has of the key, without any trace of having looked.
+    fn standing(&self, key: &Key, now: Timestamp) -> Standing;
 
     /// Places a value unless L1 holds a newer one (see [`Placement`]). Atomic per key.
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::co_occurrence::SourceKind;
 use crate::pair::PairId;
 use crate::time::Timestamp;
-use crate::usefulness::{Clues, Estimator, Evidence};
+use crate::usefulness::{Clues, Estimator, Evidence, Standing};
 
 /// Events after which a vote no longer counts.
 const VOTE_LASTS: u64 = 12;
@@ -70,19 +70,29 @@ pub struct Expectations {
     places: Vec<Option<Prediction>>,
     free: Vec<u32>,
     /// In the order in which they are overdue: the last read that still counts, place, serial.
-    due: VecDeque<(u64, u32, u64)>,
+    /// Newcomers first, then outdated copies.
+    due: [VecDeque<(u64, u32, u64)>; 2],
     events: u64,
     reads: u64,
     serial: u64,
-    horizon: u64,
+    horizons: [u64; 2],
     lead: Duration,
 }
 
+/// Within how many reads a fetch must be read to count as right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// One that pushed something out, and leaves soon when it is not read.
+    pub newcomer: u64,
+    /// One that put an outdated copy right, which L1 would have held anyway.
+    pub outdated: u64,
+}
+
 impl Expectations {
-    /// A prediction comes true if its pair is read within `horizon` reads, but not sooner than
+    /// A prediction comes true if its pair is read within the horizon, but not sooner than
     /// `lead` after it: a fetch could not have landed by then.
-    pub fn set_bounds(&mut self, horizon: u64, lead: Duration) {
-        self.horizon = horizon;
+    pub fn set_bounds(&mut self, horizon: Horizon, lead: Duration) {
+        self.horizons = [horizon.newcomer, horizon.outdated];
         self.lead = lead;
     }
 
@@ -109,17 +119,18 @@ impl Expectations {
 
     /// The next prediction that did not come true in time, if any.
     pub fn overdue(&mut self) -> Option<Verdict> {
-        loop {
-            let &(until, place, serial) = self.due.front()?;
-            if until >= self.reads {
-                return None;
-            }
-            self.due.pop_front();
-            let held = self.places[place as usize].filter(|held| held.serial == serial);
-            if let Some(prediction) = held {
-                return self.settle(prediction.target, |_| false);
+        for queue in 0..self.due.len() {
+            while let Some(&(until, place, serial)) = self.due[queue].front()
+                && until < self.reads
+            {
+                self.due[queue].pop_front();
+                let held = self.places[place as usize].filter(|held| held.serial == serial);
+                if let Some(prediction) = held {
+                    return self.settle(prediction.target, |_| false);
+                }
             }
         }
+        None
     }
 
     /// The current event points to `target` with `probability`: what others said before it, as
@@ -135,6 +146,13 @@ impl Expectations {
         mark.votes = mark.votes.saturating_add(1);
         mark.voted = now;
         (before, mark.joint)
+    }
+
+    /// What was said of `target` by the event that voted for it last, and by those before it: (votes
+    /// before, joint probability).
+    pub fn voted(&mut self, target: PairId) -> (u8, f32) {
+        let mark = self.mark(target);
+        (mark.votes.saturating_sub(1), mark.joint)
     }
 
     /// Reads of anything since `target` was last read; `None` = never seen.
@@ -154,14 +172,15 @@ impl Expectations {
         let clues = evidence.clues();
         let expected = self.estimator.expected(&clues);
         if self.mark(target).watched == 0 {
-            self.watch(Prediction {
+            let prediction = Prediction {
                 source,
                 kind: evidence.kind,
                 target,
                 at: now,
                 clues,
                 serial: 0,
-            });
+            };
+            self.watch(prediction, evidence.standing);
         }
         expected
     }
@@ -176,11 +195,11 @@ impl Expectations {
         self.marks.capacity() * size_of::<Mark>()
             + self.places.capacity() * size_of::<Option<Prediction>>()
             + self.free.capacity() * size_of::<u32>()
-            + self.due.capacity() * size_of::<(u64, u32, u64)>()
+            + self.due.iter().map(VecDeque::capacity).sum::<usize>() * size_of::<(u64, u32, u64)>()
             + 11 * 1_024
     }
 
-    fn watch(&mut self, prediction: Prediction) {
+    fn watch(&mut self, prediction: Prediction, standing: Standing) {
         let place = match self.free.pop() {
             Some(place) => place,
             None if self.places.len() < WATCHED => {
@@ -197,14 +216,15 @@ impl Expectations {
         });
         self.mark(prediction.target).watched = place + 1;
         // What came true leaves its entry behind until it is overdue: bounded like the places.
-        if self.due.len() >= 2 * WATCHED {
+        let queue = usize::from(standing == Standing::Stale);
+        let due = &mut self.due[queue];
+        if due.len() >= 2 * WATCHED {
             let places = &self.places;
-            self.due.retain(|&(_, place, serial)| {
+            due.retain(|&(_, place, serial)| {
                 places[place as usize].is_some_and(|held| held.serial == serial)
             });
         }
-        self.due
-            .push_back((self.reads + self.horizon, place, serial));
+        due.push_back((self.reads + self.horizons[queue], place, serial));
     }
 
     fn settle(
@@ -267,6 +287,7 @@ mod tests {
             kind: SourceKind::Update,
             trigger: Trigger::Update,
             second_hop: false,
+            standing: Standing::Absent,
             followed: History::of(1, 1),
             came: History::default(),
             support: 1.0,
@@ -282,7 +303,11 @@ mod tests {
 
     fn books() -> Expectations {
         let mut books = Expectations::default();
-        books.set_bounds(5, LEAD);
+        let horizon = Horizon {
+            newcomer: 5,
+            outdated: 9,
+        };
+        books.set_bounds(horizon, LEAD);
         books
     }
 

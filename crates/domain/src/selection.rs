@@ -111,6 +111,12 @@ pub trait SelectionStrategy: fmt::Debug + Send + Sync {
     /// Appends the chosen candidates, best first.
     fn select(&self, context: &SelectionContext<'_>, chosen: &mut Vec<Candidate>);
 
+    /// Whether, after it chose `chosen` pairs that were all worth their fetch, it wishes to be
+    /// asked again for the same event. Most rules do not: what they choose is all they want.
+    fn continues(&self, _chosen: usize) -> bool {
+        false
+    }
+
     /// Learns from what happened. Most rules do not.
     fn observe(&mut self, _window: &WindowStatistics) {}
 

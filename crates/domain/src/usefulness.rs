@@ -32,6 +32,18 @@ pub enum Trigger {
     Elsewhere,
 }
 
+/// What L1 has of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Standing {
+    /// Nothing: to fetch it is to push something out.
+    #[default]
+    Absent,
+    /// An outdated copy: to fetch it is to put its value right, in its place.
+    Stale,
+    /// A copy that may be served, or one on its way: there is nothing to fetch.
+    Fresh,
+}
+
 /// What is known about a candidate when it could be fetched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
@@ -41,6 +53,8 @@ pub struct Evidence {
     pub trigger: Trigger,
     /// Whether the candidate is a partner's partner.
     pub second_hop: bool,
+    /// What L1 has of it.
+    pub standing: Standing,
     /// In which of the source's last windows it was read.
     pub followed: History,
     /// Which of its last predictions for this source came true.
@@ -82,7 +96,7 @@ impl Evidence {
             self.came.pattern(),
             self.votes.min(15) | read << 4 | hop << 5,
             (-(1.0 - self.joint).max(1e-3).log2() * 4.0) as u8,
-            self.trigger as u8 | read << 3 | hop << 4,
+            self.trigger as u8 | read << 3 | hop << 4 | (self.standing as u8) << 5,
             self.idle
                 .map_or(63, |idle| steps(idle as f32, 8.0, 2.0).min(62)),
             steps(self.popularity, 1.0, 2.0).min(40),
@@ -159,6 +173,7 @@ mod tests {
             kind: SourceKind::Update,
             trigger: Trigger::Update,
             second_hop: false,
+            standing: Standing::Absent,
             followed,
             came: History::default(),
             support: 4.0,

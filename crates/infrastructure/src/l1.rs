@@ -12,13 +12,14 @@ mod lru;
 pub use lru::LruCache;
 
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use forewarm_application::ports::{
     Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
-use forewarm_domain::{Key, KeyRef, Timestamp, Version, supersedes};
+use forewarm_domain::{Key, KeyRef, Standing, Timestamp, Version, supersedes};
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
@@ -32,6 +33,11 @@ pub const HOT_ALLOCATION: f64 = 0.8;
 const ENTRY_OVERHEAD_BYTES: u64 = 160;
 
 const STRIPES: usize = 64;
+
+/// Up to this many entries up to half of them, unread warms, are kept from eviction: a waiting room of a fifth is too
+/// small then for the reads of one event. Above it there is no need, and to walk past those kept would
+/// cost more than the dozens of nanoseconds it does here. Measured in docs/adr/0019.
+const SMALL: usize = 1_024;
 
 /// The unit in which L1 is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,17 +58,23 @@ struct Slot {
     expires_at: Timestamp,
     ending: Ending,
     unread: bool,
+    /// Came by a warm, not by a read, and has not been read since.
+    newcomer: bool,
+    /// Not to be evicted while unread.
+    kept: bool,
 }
 
 impl Slot {
-    fn from_cached(cached: Cached, unread: bool) -> Self {
+    fn from_cached(cached: Cached) -> Self {
         Self {
             value: Some(cached.value),
             version: cached.version,
             loaded_at: cached.loaded_at,
             expires_at: cached.expires_at,
             ending: cached.ending,
-            unread,
+            unread: false,
+            newcomer: false,
+            kept: false,
         }
     }
 
@@ -74,6 +86,11 @@ impl Slot {
             expires_at: self.expires_at,
             ending: self.ending,
         })
+    }
+
+    /// Whether it may not be evicted now.
+    fn is_kept(&self) -> bool {
+        self.kept && self.unread && self.value.is_some()
     }
 
     /// Whether a value of `version` may take this slot's place.
@@ -120,6 +137,10 @@ struct Leavers;
 impl Lifecycle<Key, Slot> for Leavers {
     type RequestState = SmallVec<[Evicted; 4]>;
 
+    fn is_pinned(&self, _key: &Key, slot: &Slot) -> bool {
+        slot.is_kept()
+    }
+
     fn on_evict(&self, leavers: &mut Self::RequestState, key: Key, slot: Slot) {
         let fresh = slot.value.is_some();
         leavers.push(Evicted {
@@ -137,6 +158,8 @@ pub struct QuickCache {
     weights: Weights,
     hasher: FixedState,
     stripes: Box<[Mutex<()>]>,
+    /// Slots that are kept now.
+    kept: AtomicUsize,
 }
 
 impl QuickCache {
@@ -164,6 +187,7 @@ impl QuickCache {
             weights,
             hasher,
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            kept: AtomicUsize::new(0),
         }
     }
 
@@ -175,30 +199,49 @@ impl QuickCache {
     fn expire(&self, key: &Key, now: Timestamp) -> LocalLookup {
         let _writing = self.lock(key);
         match self.cache.remove_if(key, |slot| slot.expires_at <= now) {
-            Some((_, slot)) => LocalLookup::Expired {
-                unread: slot.unread,
-            },
+            Some((_, slot)) => {
+                self.release(&slot);
+                LocalLookup::Expired {
+                    unread: slot.unread,
+                }
+            }
             None => LocalLookup::Miss,
         }
     }
 
+    /// A slot that was kept is no more.
+    fn release(&self, slot: &Slot) {
+        if slot.is_kept() {
+            self.kept.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether one more unread warm may be kept from eviction.
+    fn may_keep(&self) -> bool {
+        let entries = self.cache.len();
+        entries <= SMALL && 2 * (self.kept.load(Ordering::Relaxed) + 1) <= entries
+    }
+
     /// Clears the unread flag; whether this call did.
+    ///
+    /// The read that a newcomer was fetched for is its demand fill and no sign that it is read
+    /// again and again: it enters anew, without the mark that this read left on it.
     fn mark_read(&self, key: &Key) -> bool {
         let _writing = self.lock(key);
-        match self.cache.peek(key) {
-            Some(slot) if slot.unread => self
-                .cache
-                .replace(
-                    key.clone(),
-                    Slot {
-                        unread: false,
-                        ..slot
-                    },
-                    true,
-                )
-                .is_ok(),
-            _ => false,
+        let Some(slot) = self.cache.peek(key).filter(|slot| slot.unread) else {
+            return false;
+        };
+        self.release(&slot);
+        let read = Slot {
+            unread: false,
+            newcomer: false,
+            ..slot
+        };
+        if slot.newcomer && self.cache.remove(key).is_some() {
+            self.cache.insert(key.clone(), read);
+            return true;
         }
+        self.cache.replace(key.clone(), read, true).is_ok()
     }
 
     fn too_heavy(&self, key: &Key, slot: &Slot) -> bool {
@@ -246,9 +289,18 @@ impl LocalCache for QuickCache {
             .filter(|cached| cached.expires_at > now)
     }
 
+    fn standing(&self, key: &Key, now: Timestamp) -> Standing {
+        match self.cache.peek(key) {
+            None => Standing::Absent,
+            Some(slot) if slot.value.is_some() && slot.expires_at > now => Standing::Fresh,
+            Some(_) => Standing::Stale,
+        }
+    }
+
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
         let _writing = self.lock(key);
         let mut held = self.cache.peek(key);
+        let was_kept = held.as_ref().is_some_and(Slot::is_kept);
         if let Some(held) = held
             .as_mut()
             .filter(|held| held.expires_at <= cached.loaded_at)
@@ -268,13 +320,25 @@ impl LocalCache for QuickCache {
             return Placed::default();
         }
         let overwrote_unread = held.as_ref().is_some_and(|held| held.unread);
-        let slot = Slot::from_cached(cached, placement == Placement::Warm);
+        let unread = placement == Placement::Warm;
+        let newcomer = unread && held.is_none();
+        let slot = Slot {
+            unread,
+            newcomer,
+            kept: newcomer && self.may_keep(),
+            ..Slot::from_cached(cached)
+        };
+        if was_kept {
+            self.kept.fetch_sub(1, Ordering::Relaxed);
+        }
+        let keeps = slot.is_kept();
         let mut evicted = SmallVec::new();
         if self.too_heavy(key, &slot) {
             // A value that no shard can hold must not leave its predecessor behind.
             self.cache.remove(key);
             return Placed {
                 placed: false,
+                in_place: false,
                 overwrote_unread,
                 evicted,
             };
@@ -298,8 +362,12 @@ impl LocalCache for QuickCache {
         let own = evicted.len();
         evicted.retain(|left| left.key != *key);
         let placed = own == evicted.len() || self.cache.peek(key).is_some();
+        if placed && keeps {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+        }
         Placed {
             placed,
+            in_place: held.is_some(),
             overwrote_unread,
             evicted,
         }
@@ -317,6 +385,7 @@ impl LocalCache for QuickCache {
         if !outdated {
             return false;
         }
+        self.release(&held);
         let marked = Slot {
             value: None,
             version: version.or(held.version),
@@ -329,12 +398,17 @@ impl LocalCache for QuickCache {
 
     fn remove(&self, key: &Key) -> bool {
         let _writing = self.lock(key);
-        self.cache.remove(key).is_some_and(|(_, slot)| slot.unread)
+        let Some((_, slot)) = self.cache.remove(key) else {
+            return false;
+        };
+        self.release(&slot);
+        slot.unread
     }
 
     fn clear(&self) -> Vec<Key> {
         let mut unread = Vec::new();
         for (key, slot) in self.cache.drain() {
+            self.release(&slot);
             if slot.unread {
                 unread.push(key);
             }

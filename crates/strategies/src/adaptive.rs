@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | precision below 0.1 | one step down, past `min_pairs`, to zero | one step up |
 //! | more than 0.2 of the candidates over budget | as they are | one step up: the budget goes to the best |
-//! | hit rate at the target | back towards `min_pairs` | back towards `min_score` |
+//! | hit rate at the target, precision below 0.5 | back towards `min_pairs` | back towards `min_score` |
 //! | precision 0.2 or more, at most 0.05 over budget | one step up | one step down, below `min_score` too |
 //! | misses, but too few warms to judge them | as they are | three steps down |
 //! | anything else | as they are | as it is |
@@ -37,6 +37,8 @@ use evidence::Evidence;
 const LOW_PRECISION: f64 = 0.1;
 /// From this share on it is good.
 const HIGH_PRECISION: f64 = 0.2;
+/// From this share on more costs next to nothing, whether the target is reached or not.
+const EXCELLENT_PRECISION: f64 = 0.5;
 /// Up to this share over budget there is room for more.
 const LOW_PRESSURE: f64 = 0.05;
 /// Above this share the budget must be spent more carefully.
@@ -156,12 +158,13 @@ impl Adaptive {
     fn decide(&mut self) {
         let precision = self.evidence.precision();
         let pressure = self.evidence.pressure();
+        let excellent = precision.is_some_and(|share| share >= EXCELLENT_PRECISION);
         let good = precision.is_some_and(|share| share >= HIGH_PRECISION);
         if precision.is_some_and(|share| share < LOW_PRECISION) {
             self.retreat();
         } else if pressure > HIGH_PRESSURE {
             self.move_floor(self.floor_step());
-        } else if !self.misses() {
+        } else if !self.misses() && !excellent {
             self.ease(good);
         } else if good && pressure <= LOW_PRESSURE {
             self.advance();
@@ -242,6 +245,13 @@ impl SelectionStrategy for Adaptive {
         let limit = context.cap.min(self.limit());
         let candidates = expected_at_or_above(context.partners, self.floor as f32);
         append_best(chosen, limit, candidates);
+    }
+
+    /// A set that is wider than one operation is fetched in several, while all is well: when the
+    /// pairs in force are the most there may be, but for the step by which it tries less.
+    fn continues(&self, chosen: usize) -> bool {
+        let widest = self.pairs + self.pair_step() >= self.parameters.max_pairs as f64;
+        widest && chosen >= self.limit()
     }
 
     fn observe(&mut self, window: &WindowStatistics) {

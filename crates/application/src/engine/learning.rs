@@ -1,7 +1,7 @@
 //! Learning: from the event queue to the model and the warm queue, and the controller's tick.
 
 use forewarm_domain::{
-    Attempt, Event, Key, Mode, Operation, SourceKind, Timestamp, Trigger, WindowStatistics,
+    Attempt, Event, Horizon, Key, Mode, Operation, SourceKind, Timestamp, Trigger, WindowStatistics,
 };
 
 use super::{Engine, Observation};
@@ -103,6 +103,7 @@ impl Engine {
                 kind,
                 trigger: Trigger::Elsewhere,
                 at: now,
+                part: 0,
             };
             self.offer(&mut learner, key, request)
         });
@@ -120,6 +121,7 @@ impl Engine {
         let next = self.lookup_number() + 1;
         let ended = |(chain, outcome)| self.metrics.outcome(chain, outcome);
         self.ledger.lock().advance(next, ended);
+        self.keep_share();
         let statistics = self.since_last_tick();
         let bounds = self.bounds();
         let mut learner = self.learner.lock();
@@ -152,11 +154,16 @@ impl Engine {
             .set_cache_capacity(super::Level::L1, usage.capacity);
     }
 
-    /// Within how many reads a warmed entry must be read: half of those that crowd it out.
-    fn bounds(&self) -> u64 {
+    /// Within how many reads a warmed entry must be read.
+    fn bounds(&self) -> Horizon {
+        horizon(self.l1_entries(), self.config.l1_share)
+    }
+
+    /// How many entries of the usual size L1 can hold.
+    pub(super) fn l1_entries(&self) -> u64 {
         let usage = self.l1.usage();
         let mean = (usage.weight / (usage.entries as u64).max(1)).max(1);
-        horizon(usage.capacity / mean, self.config.l1_share)
+        usage.capacity / mean
     }
 
     fn since_last_tick(&self) -> WindowStatistics {

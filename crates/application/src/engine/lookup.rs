@@ -291,10 +291,13 @@ impl Engine {
             Ok(stored) => {
                 charge.keep();
                 self.breaker.lock().succeeded();
-                let landed = tickets.into_iter().zip(stored);
-                Ok(landed
+                let landed = tickets
+                    .into_iter()
+                    .zip(stored)
                     .map(|((at, ticket), stored)| (at, self.land(ticket, stored, now)))
-                    .collect())
+                    .collect();
+                self.keep_share();
+                Ok(landed)
             }
             Err(error) => {
                 self.breaker.lock().failed(now);

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Timestamp};
+use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Standing, Timestamp};
 use smallvec::SmallVec;
 
 use super::{Engine, Level};
 use crate::flights::{Arrival, Ticket};
 use crate::governor::Risk;
-use crate::learner::{Learner, Request};
+use crate::learner::{Learner, Request, stay};
 use crate::metrics::{DropReason, EvictionReason, StrategyLabel};
 use crate::ports::{Cached, Placement, SharedCacheError, Stored};
 
@@ -34,6 +34,8 @@ struct Wish {
     wanted: Vec<Key>,
     /// To be accounted for only.
     shadowed: Vec<Key>,
+    /// What the event asks for when this is on its way.
+    next: Option<Request>,
 }
 
 impl Engine {
@@ -53,7 +55,11 @@ impl Engine {
                     .pairs_selected(wish.source.chain(), strategy, selected as u64);
             }
             self.pretend(&wish);
-            let Some(tickets) = self.board(&wish, now) else {
+            let boarded = self.board(&wish, now);
+            if let (Some(_), Some(next)) = (&boarded, wish.next) {
+                self.learner.lock().offer(next);
+            }
+            let Some(tickets) = boarded else {
                 self.count_operation(&wish.source, Operation::Error);
                 continue;
             };
@@ -119,7 +125,13 @@ impl Engine {
         let most = rollout.chain(source.chain()).mode;
         let cap = if most == Mode::Off { 0 } else { cap };
         let absent = |key: &Key| self.l1.peek(key, now).is_none();
-        learner.select(request, now, cap, price, absent);
+        let standing = |key: &Key| match self.l1.standing(key, now) {
+            Standing::Fresh => Standing::Fresh,
+            _ if self.flights.is_flying(key) => Standing::Fresh,
+            lacking => lacking,
+        };
+        learner.select(request, now, cap, price, standing);
+        let next = learner.continuation(request);
         let selected: SmallVec<[PairId; 16]> = learner
             .selected()
             .iter()
@@ -145,6 +157,7 @@ impl Engine {
             selected: selected.len(),
             wanted,
             shadowed,
+            next,
         }
     }
 
@@ -308,7 +321,7 @@ impl Engine {
         if placed.placed {
             let horizon = self.l1.usage().entries as u64;
             let lookup = self.lookup_number();
-            for (chain, outcome) in ledger.landed(key, &placed.evicted, lookup, horizon) {
+            for (chain, outcome) in ledger.landed(key, &placed, lookup, horizon) {
                 self.metrics.outcome(chain, outcome);
             }
         }
@@ -317,13 +330,16 @@ impl Engine {
         placed.placed
     }
 
-    /// Unread warms fill at most their share of L1: the oldest goes.
-    fn keep_share(&self) {
-        let usage = self.l1.usage();
-        let mean = usage.weight / (usage.entries as u64).max(1);
-        let share = usage.capacity as f64 * self.config.l1_share / mean.max(1) as f64;
-        let most = (share as usize).max(2 * self.config.max_pairs_per_warm);
-        while let Some(oldest) = self.oldest_beyond(most) {
+    /// Unread warms fill at most their share of L1, and leave when they were not read in time: the
+    /// oldest goes.
+    pub(super) fn keep_share(&self) {
+        let entries = self.l1_entries();
+        let share = (entries as f64 * self.config.l1_share) as usize;
+        let most = 2 * self.config.max_pairs_per_warm;
+        let most = self.governor.lock().unread_allowed(share, most);
+        let stay = stay(entries, self.config.l1_share);
+        let before = self.lookup_number().saturating_sub(stay);
+        while let Some(oldest) = self.oldest_beyond(most, before) {
             if self.l1.remove(&oldest) {
                 self.metrics.eviction(Level::L1, EvictionReason::Size);
             }
@@ -332,13 +348,13 @@ impl Engine {
         }
     }
 
-    /// The oldest unread warm, when there are more than `most`.
-    fn oldest_beyond(&self, most: usize) -> Option<Key> {
+    /// The oldest unread warm, when there are more than `most` or it landed before look-up `before`.
+    fn oldest_beyond(&self, most: usize, before: u64) -> Option<Key> {
         let mut ledger = self.ledger.lock();
-        if ledger.unread() <= most {
-            return None;
+        if ledger.unread() > most {
+            return ledger.oldest_unread().cloned();
         }
-        ledger.oldest_unread().cloned()
+        ledger.unread_since_before(before).cloned()
     }
 
     /// A warm took this long, from its request to its keys in L1: reads that come sooner are not

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forewarm_domain::{
-    Event, Key, Op, SelectionStrategy, Timestamp, Trigger, Version, WindowStatistics,
+    Event, Key, Op, SelectionStrategy, Standing, Timestamp, Trigger, Version, WindowStatistics,
 };
 
 use flights::Flight;
@@ -24,7 +24,7 @@ use super::popularity::Popularity;
 use super::timeline::Timeline;
 use super::{Contender, ReplayConfig};
 use crate::governor::{Governor, Risk};
-use crate::learner::{Learner, Offer, Request, horizon};
+use crate::learner::{Learner, Offer, Request, horizon, stay};
 use crate::ledger::Ledger;
 use crate::ports::{Cached, Ending, LocalCache, LocalLookup, Placement};
 use crate::trace::TraceEvent;
@@ -99,9 +99,8 @@ impl<'a> Run<'a> {
         l1: Box<dyn LocalCache>,
         l1_entries: usize,
     ) -> Self {
-        // What a clairvoyant fetches must live until its read: longer than the waiting room it
-        // would not.
-        let room = horizon(l1_entries as u64, config.l1_share);
+        // What a clairvoyant fetches must live until its read.
+        let room = stay(l1_entries as u64, config.l1_share);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let future = || Future::new(timeline, config.l2_latency, room);
         let budgeted = matches!(
@@ -180,6 +179,7 @@ impl<'a> Run<'a> {
             self.read(scene);
         }
         self.think(scene, event);
+        self.give_up(keys, now);
         self.retreat(keys, now);
         self.report_window(now);
     }
@@ -406,19 +406,39 @@ impl<'a> Run<'a> {
                 let Some(request) = learned(learner) else {
                     return;
                 };
-                let (flights, l1) = (&self.flight_of, &self.l1);
-                let absent = |key: &Key| {
-                    keys.number(key).is_some_and(|n| flights[n as usize] == 0)
-                        && l1.peek(key, now).is_none()
-                };
-                learner.select(request, now, cap, price, absent);
-                for candidate in learner.selected() {
-                    let number = learner.key(candidate.pair).and_then(|k| keys.number(k));
-                    wanted.extend(number);
-                }
+                self.choose(keys, request, now, (cap, price));
+                return;
             }
         }
         self.fetch_wanted(keys, now);
+    }
+
+    /// Fetches what the strategy chooses for `request`, in as many operations as it takes.
+    fn choose(
+        &mut self,
+        keys: &KeyTable,
+        request: Request,
+        now: Timestamp,
+        (cap, price): (usize, f32),
+    ) {
+        let mut next = Some(request);
+        while let Some(request) = next
+            && let Mind::Strategy(learner) = &mut self.mind
+        {
+            let (flights, l1) = (&self.flight_of, &self.l1);
+            let standing = |key: &Key| match keys.number(key) {
+                Some(number) if flights[number as usize] == 0 => l1.standing(key, now),
+                _ => Standing::Fresh,
+            };
+            learner.select(request, now, cap, price, standing);
+            self.wanted.clear();
+            for candidate in learner.selected() {
+                let number = learner.key(candidate.pair).and_then(|k| keys.number(k));
+                self.wanted.extend(number);
+            }
+            next = learner.continuation(request);
+            self.fetch_wanted(keys, now);
+        }
     }
 
     /// Sends for those wanted that L1 has not, as far as the budget goes.

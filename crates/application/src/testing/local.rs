@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use forewarm_domain::{Key, Timestamp, Version, supersedes};
+use forewarm_domain::{Key, Standing, Timestamp, Version, supersedes};
 use parking_lot::Mutex;
 
 use crate::ports::{Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage};
@@ -100,6 +100,15 @@ impl LocalCache for MemoryCache {
         slot.cached().filter(|_| slot.is_fresh(now))
     }
 
+    fn standing(&self, key: &Key, now: Timestamp) -> Standing {
+        let slots = self.slots.lock();
+        match find(&slots, key) {
+            None => Standing::Absent,
+            Some(at) if slots[at].is_fresh(now) => Standing::Fresh,
+            Some(_) => Standing::Stale,
+        }
+    }
+
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
         let mut slots = self.slots.lock();
         let held = find(&slots, key);
@@ -126,6 +135,7 @@ impl LocalCache for MemoryCache {
             unread: placement == Placement::Warm,
         };
         placed.placed = true;
+        placed.in_place = held.is_some();
         match held {
             Some(at) => {
                 placed.overwrote_unread = slots[at].unread;

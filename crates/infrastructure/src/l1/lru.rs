@@ -3,7 +3,7 @@
 use forewarm_application::ports::{
     Cached, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
-use forewarm_domain::{Key, Timestamp, Version};
+use forewarm_domain::{Key, Standing, Timestamp, Version};
 use parking_lot::Mutex;
 
 /// Least recently used, every entry of weight one. A stale copy keeps its place and is
@@ -47,6 +47,14 @@ impl LocalCache for LruCache {
             .filter(|cached| cached.expires_at > now)
     }
 
+    fn standing(&self, key: &Key, now: Timestamp) -> Standing {
+        match self.entries.lock().peek(key) {
+            None => Standing::Absent,
+            Some(Some(cached)) if cached.expires_at > now => Standing::Fresh,
+            Some(_) => Standing::Stale,
+        }
+    }
+
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
         let mut entries = self.entries.lock();
         if placement == Placement::Refresh {
@@ -54,6 +62,7 @@ impl LocalCache for LruCache {
                 *held = Some(cached);
                 return Placed {
                     placed: true,
+                    in_place: true,
                     ..Placed::default()
                 };
             }
@@ -61,6 +70,7 @@ impl LocalCache for LruCache {
         }
         let mut placed = Placed {
             placed: true,
+            in_place: entries.contains(key),
             ..Placed::default()
         };
         if let Some((left, held)) = entries.push(key.clone(), Some(cached))

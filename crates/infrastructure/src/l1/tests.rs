@@ -252,7 +252,37 @@ proptest! {
         }
         ended += l1.clear().len() as u32;
         prop_assert_eq!(warmed, ended);
+        prop_assert_eq!(l1.kept.load(Ordering::Relaxed), 0, "as many let go as kept");
     }
+}
+
+#[test]
+fn a_small_cache_keeps_an_unread_warm_until_it_is_read_and_never_more_than_half() {
+    let l1 = cache(20);
+    for n in 0..20 {
+        l1.place(&key(n), cached("demand", None), Placement::Demand);
+    }
+    for n in 100..120 {
+        l1.place(&key(n), cached("warm", None), Placement::Warm);
+    }
+    assert_eq!(l1.kept.load(Ordering::Relaxed), 10);
+    for n in 200..300 {
+        l1.place(&key(n), cached("demand", None), Placement::Demand);
+    }
+    let there = |n| l1.peek(&key(n), at(1)).is_some();
+    assert!(
+        (100..110).all(there),
+        "the first ten warms outlive 100 others"
+    );
+    assert!(!(110..120).any(there), "the others were ordinary newcomers");
+    for n in 100..110 {
+        l1.get(&key(n), at(1));
+    }
+    assert_eq!(
+        l1.kept.load(Ordering::Relaxed),
+        0,
+        "read, they are like any other"
+    );
 }
 
 #[test]

@@ -36,7 +36,9 @@ fn each_kind_of_evidence_moves_what_the_table_says() {
     check(window(50, 1, 19, 0), (5.8, 0.33));
     check(window(99, 1, 19, 0), (5.8, 0.33));
     check(window(50, 20, 0, 6), (6.5, 0.33));
-    check(window(97, 20, 0, 0), (5.8, 0.3));
+    check(window(97, 20, 0, 0), (7.2, 0.27));
+    check(window(97, 10, 10, 0), (7.2, 0.27));
+    check(window(97, 9, 11, 0), (5.8, 0.3));
     check(window(96, 20, 0, 0), (7.2, 0.27));
     check(window(50, 10, 10, 0), (7.2, 0.27));
     check(window(50, 10, 10, 1), (7.2, 0.27));
@@ -242,7 +244,7 @@ proptest! {
 
     #[test]
     fn at_the_target_it_settles_at_the_least_pairs_and_the_configured_floor(
-        wide in 0_usize..30, worth in 0.5_f64..=1.0
+        wide in 0_usize..30, worth in 0.21_f64..0.49
     ) {
         let mut rule = Adaptive::default();
         Plant::new(300.0, |_| 1.0).run(&mut rule, wide);
@@ -253,9 +255,20 @@ proptest! {
     }
 
     #[test]
+    fn warms_of_which_every_other_one_is_read_are_not_given_up_for_the_target(
+        worth in 0.51_f64..=1.0
+    ) {
+        let mut rule = Adaptive::default();
+        let history = Plant::new(980.0, |_| worth).run(&mut rule, 40);
+        prop_assert_eq!(history[39], (10.0, 0.02));
+        prop_assert!(rule.continues(10) && !rule.continues(9));
+    }
+
+    #[test]
     fn a_target_within_reach_is_held_without_swinging(needed in 4.0_f64..9.0) {
         let mut rule = Adaptive::default();
-        let plant = Plant::new(970.0 - needed * REQUESTS as f64, |_| 1.0);
+        let worth = 0.4;
+        let plant = Plant::new(970.0 - needed * REQUESTS as f64 * worth, |_| worth);
         let history = plant.run(&mut rule, 200);
         assert_steady(&history, 150, 1.5, 0.07);
         let (pairs, _) = history[199];

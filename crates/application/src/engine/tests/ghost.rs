@@ -135,7 +135,7 @@ async fn writes_updates_invalidations_and_flushes_are_no_difference() {
 
 #[tokio::test(start_paused = true)]
 async fn a_warm_that_is_read_stands_in_for_a_miss_and_one_in_vain_is_paid_for() {
-    let mut world = world(10, |_| {});
+    let mut world = world(40, |_| {});
     world.teach(&key(1), &[key(2), key(3)]);
     world.l2.set(&key(2), "read", None);
     world.l2.set(&key(3), "in vain", None);

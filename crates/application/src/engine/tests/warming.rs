@@ -273,9 +273,9 @@ async fn a_pair_waits_once_and_the_queue_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unread_warms_fill_their_share_of_l1_and_the_oldest_goes() {
+async fn unread_warms_fill_half_their_share_of_l1_before_they_win_and_the_oldest_goes() {
     let mut world = world(100, |config| {
-        config.l1_share = 0.05;
+        config.l1_share = 0.12;
         config.max_pairs_per_warm = 3;
         config.extra_l2_reads = None;
     });
@@ -299,12 +299,12 @@ async fn unread_warms_fill_their_share_of_l1_and_the_oldest_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn warms_end_useful_wasted_or_harmful() {
-    let mut world = world(3, |_| {});
+    let mut world = world(4, |config| config.l1_share = 1.0);
     world.teach(&key(1), &[key(11), key(12)]);
     for n in 1..50 {
         world.l2.set(&key(n), "value", None);
     }
-    for n in [21, 22, 23] {
+    for n in [21, 22, 23, 24] {
         world.get(&key(n)).await;
     }
     world.trigger(&key(1));

@@ -3,6 +3,7 @@
 use forewarm_domain::{Key, Timestamp};
 
 use super::{KeyTable, Mind, Run};
+use crate::learner::stay;
 use crate::ports::{Placed, Placement};
 
 /// A key on its way from L2.
@@ -75,8 +76,7 @@ impl Run<'_> {
         }
         if unread {
             let horizon = self.l1_entries as u64;
-            self.ledger
-                .landed(name, &placed.evicted, self.tally.reads, horizon);
+            self.ledger.landed(name, &placed, self.tally.reads, horizon);
             // To refresh is to keep what L1 held anyway.
             if !matches!(self.mind, Mind::Refresh) {
                 self.keep_share(keys, now);
@@ -119,10 +119,26 @@ impl Run<'_> {
         self.note(keys, key, now);
     }
 
+    /// Warms that were not read in time leave.
+    pub(super) fn give_up(&mut self, keys: &KeyTable, now: Timestamp) {
+        let stay = stay(self.l1_entries as u64, self.config.l1_share);
+        let Some(before) = self.tally.reads.checked_sub(stay) else {
+            return;
+        };
+        while let Some(key) = self.ledger.unread_since_before(before) {
+            let Some(key) = keys.number(key) else { return };
+            self.drop_unread(keys, key, now);
+        }
+    }
+
     /// Unread warms fill at most their share of L1: the oldest goes.
     pub(super) fn keep_share(&mut self, keys: &KeyTable, now: Timestamp) {
         let share = (self.l1_entries as f64 * self.config.l1_share) as usize;
-        let most = share.max(2 * self.config.max_pairs_per_warm);
+        let most = 2 * self.config.max_pairs_per_warm;
+        let most = match self.mind {
+            Mind::Strategy(_) => self.governor.unread_allowed(share, most),
+            _ => share.max(most),
+        };
         while self.ledger.unread() > most {
             let oldest = self.ledger.oldest_unread();
             let Some(key) = oldest.and_then(|key| keys.number(key)) else {
