@@ -36,7 +36,7 @@ const STRIPES: usize = 64;
 
 /// Up to this many entries up to half of them, unread warms, are kept from eviction: a waiting room of a fifth is too
 /// small then for the reads of one event. Above it there is no need, and to walk past those kept would
-/// cost more than the dozens of nanoseconds it does here. Measured in docs/adr/0019.
+/// cost more than the dozens of nanoseconds it does here. Measured in docs/adr/0024.
 const SMALL: usize = 1_024;
 
 /// The unit in which L1 is bounded.

@@ -9,15 +9,15 @@
 //!
 //! | evidence | pairs | floor |
 //! |---|---|---|
-//! | precision below 0.1 | one step down, past `min_pairs`, to zero | one step up |
+//! | precision below 0.05 | one step down, past `min_pairs`, to zero | one step up |
 //! | more than 0.2 of the candidates over budget | as they are | one step up: the budget goes to the best |
 //! | hit rate at the target, precision below 0.5 | back towards `min_pairs` | back towards `min_score` |
-//! | precision 0.2 or more, at most 0.05 over budget | one step up | one step down, below `min_score` too |
+//! | precision 0.1 or more, at most 0.05 over budget | one step up | one step down, below `min_score` too |
 //! | misses, but too few warms to judge them | as they are | three steps down |
 //! | anything else | as they are | as it is |
 //!
 //! A step is `adjustment` of (`max_pairs` − `min_pairs`) pairs and `adjustment` × 0.3 of floor.
-//! Up and down cancel out and the bands between (0.1 to 0.2 of precision, 0.05 to 0.2 of
+//! Up and down cancel out and the bands between (0.05 to 0.1 of precision, 0.05 to 0.2 of
 //! pressure) hold still, so a steady stream ends in a resting point or in a cycle of one step
 //! around an edge, never in a swing between the extremes.
 //!
@@ -34,9 +34,9 @@ use crate::shortlist::{append_best, expected_at_or_above};
 use evidence::Evidence;
 
 /// Below this share of useful warms the choice is bad.
-const LOW_PRECISION: f64 = 0.1;
+const LOW_PRECISION: f64 = 0.05;
 /// From this share on it is good.
-const HIGH_PRECISION: f64 = 0.2;
+const HIGH_PRECISION: f64 = 0.1;
 /// From this share on more costs next to nothing, whether the target is reached or not.
 const EXCELLENT_PRECISION: f64 = 0.5;
 /// Up to this share over budget there is room for more.

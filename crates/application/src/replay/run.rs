@@ -34,6 +34,8 @@ const FORESIGHT: usize = 64;
 
 /// How often a strategy is told what happened, in stream time.
 const WINDOW: Duration = Duration::from_secs(1);
+/// … or in reads: a recording may hold a hundred thousand within a few milliseconds.
+const WINDOW_READS: u64 = 2_048;
 
 /// What a contender plays a line with.
 #[derive(Clone, Copy)]
@@ -455,12 +457,13 @@ impl<'a> Run<'a> {
         self.wanted = wanted;
     }
 
-    /// Once a second of stream time the strategy learns what happened.
+    /// Once a second of stream time, or sooner when there is much to tell, the strategy learns what happened.
     fn report_window(&mut self, now: Timestamp) {
         let Mind::Strategy(learner) = &mut self.mind else {
             return;
         };
-        if now < self.next_report {
+        let reads = self.tally.reads - self.reported.lookups;
+        if now < self.next_report && reads < WINDOW_READS {
             return;
         }
         self.next_report = now + WINDOW;

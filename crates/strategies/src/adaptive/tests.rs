@@ -33,8 +33,8 @@ fn check(window: WindowStatistics, expected: (f64, f64)) {
 
 #[test]
 fn each_kind_of_evidence_moves_what_the_table_says() {
-    check(window(50, 1, 19, 0), (5.8, 0.33));
-    check(window(99, 1, 19, 0), (5.8, 0.33));
+    check(window(50, 0, 20, 0), (5.8, 0.33));
+    check(window(99, 0, 20, 0), (5.8, 0.33));
     check(window(50, 20, 0, 6), (6.5, 0.33));
     check(window(97, 20, 0, 0), (7.2, 0.27));
     check(window(97, 10, 10, 0), (7.2, 0.27));
@@ -45,8 +45,8 @@ fn each_kind_of_evidence_moves_what_the_table_says() {
     check(window(50, 10, 10, 2), (6.5, 0.3));
     check(window(50, 20, 0, 5), (6.5, 0.3));
     check(window(50, 4, 16, 0), (7.2, 0.27));
-    check(window(50, 3, 17, 0), (6.5, 0.3));
-    check(window(50, 2, 18, 0), (6.5, 0.3));
+    check(window(50, 2, 18, 0), (7.2, 0.27));
+    check(window(50, 1, 19, 0), (6.5, 0.3));
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn at_the_target_it_widens_towards_the_quiet_state_only_with_good_warms() {
         rule.observe(&window(99, useful, wasted, 0));
         assert_eq!(in_force(&rule), expected, "{useful} useful, {wasted} not");
     };
-    check(3, 17, (1.0, 0.9));
-    check(4, 16, (1.7, 0.87));
+    check(1, 19, (1.0, 0.9));
+    check(2, 18, (1.7, 0.87));
 }
 
 #[test]
@@ -214,7 +214,7 @@ proptest! {
 
     #[test]
     fn useless_partners_lead_to_no_pairs_and_few_attempts(
-        hits in 0.0_f64..1_000.0, worth in 0.0_f64..0.07
+        hits in 0.0_f64..1_000.0, worth in 0.0_f64..0.02
     ) {
         let mut rule = Adaptive::default();
         let history = Plant::new(hits, |_| worth).run(&mut rule, 1_000);

@@ -147,13 +147,18 @@ fn label(cell: &Cell) -> String {
 }
 
 fn replay(program: &Path, job: &Job) -> Result<String> {
-    let budget = job.cell.budget.setting();
+    let budget = job.cell.budget;
+    let share = budget.l1_share();
     let mut forewarm = Command::new(program);
     forewarm
         .arg("replay")
         .arg(&job.path)
         .args(["--format=json", &format!("--l1-percent={}", job.cell.size)])
-        .arg(format!("--set=warming.budget.extra_l2_reads={budget}"))
+        .arg(format!(
+            "--set=warming.budget.extra_l2_reads={}",
+            budget.extra_l2_reads()
+        ))
+        .args(share.map(|share| format!("--set=warming.budget.l1_share={share}")))
         .args(job.cell.cast.arguments());
     let output = captured(&mut forewarm)?;
     String::from_utf8(output.stdout).context("replay printed no UTF-8")

@@ -9,33 +9,42 @@ use super::inputs::Inputs;
 pub(super) const SIZES: [u32; 5] = [1, 5, 10, 20, 50];
 const QUICK_SIZES: [u32; 1] = [10];
 
-/// `warming.budget.extra_l2_reads`.
+/// `warming.budget`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Budget {
     /// Percent of the reads without warming.
     Percent(u32),
     Unlimited,
+    /// Unlimited reads, and nine tenths of L1 for what has not been read yet.
+    Roomy,
 }
 
 pub(super) const DEFAULT: Budget = Budget::Percent(25);
-pub(super) const BUDGETS: [Budget; 7] = [
+pub(super) const BUDGETS: [Budget; 9] = [
     Budget::Percent(0),
     Budget::Percent(5),
     Budget::Percent(10),
     DEFAULT,
     Budget::Percent(50),
     Budget::Percent(100),
+    Budget::Percent(200),
     Budget::Unlimited,
+    Budget::Roomy,
 ];
 const QUICK_BUDGETS: [Budget; 3] = [Budget::Percent(0), DEFAULT, Budget::Unlimited];
 
 impl Budget {
-    /// As the setting takes it.
-    pub(super) fn setting(self) -> String {
+    /// As the setting `extra_l2_reads` takes it.
+    pub(super) fn extra_l2_reads(self) -> String {
         match self {
             Self::Percent(percent) => (f64::from(percent) / 100.0).to_string(),
-            Self::Unlimited => "unlimited".to_owned(),
+            Self::Unlimited | Self::Roomy => "unlimited".to_owned(),
         }
+    }
+
+    /// As the setting `l1_share` takes it; `None` = the default.
+    pub(super) fn l1_share(self) -> Option<f64> {
+        (self == Self::Roomy).then_some(0.9)
     }
 }
 
@@ -44,6 +53,7 @@ impl fmt::Display for Budget {
         match self {
             Self::Percent(percent) => write!(f, "{percent} %"),
             Self::Unlimited => f.write_str("unlimited"),
+            Self::Roomy => f.write_str("unlimited, share 0.9"),
         }
     }
 }
@@ -180,7 +190,7 @@ mod tests {
         let planned = jobs(&inputs, false);
         let cells: HashSet<_> = planned.iter().map(|job| &job.cell).collect();
         assert_eq!(cells.len(), planned.len());
-        assert_eq!(planned.len(), SIZES.len() * (2 + 6 + 1 + 1 + 1));
+        assert_eq!(planned.len(), SIZES.len() * (2 + 8 + 1 + 1 + 1));
         for cast in [Cast::Baselines, Cast::Others] {
             let mut played = planned.iter().filter(|job| job.cell.cast == cast);
             assert!(played.clone().all(|job| job.cell.budget == DEFAULT));
@@ -192,10 +202,22 @@ mod tests {
 
     #[test]
     fn a_budget_is_written_as_the_setting_takes_it() {
-        let written = BUDGETS.map(Budget::setting);
+        let written = BUDGETS.map(Budget::extra_l2_reads);
         assert_eq!(
             written,
-            ["0", "0.05", "0.1", "0.25", "0.5", "1", "unlimited"]
+            [
+                "0",
+                "0.05",
+                "0.1",
+                "0.25",
+                "0.5",
+                "1",
+                "2",
+                "unlimited",
+                "unlimited"
+            ]
         );
+        let shares = BUDGETS.map(Budget::l1_share);
+        assert_eq!(shares.into_iter().flatten().collect::<Vec<_>>(), [0.9]);
     }
 }
