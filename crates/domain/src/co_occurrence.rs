@@ -80,6 +80,8 @@ pub struct Follower {
     pub at: Timestamp,
     /// Windows opened before it arrived.
     opened: Opened,
+    /// See [`Entry`].
+    before: u16,
 }
 
 /// What a pair must remember of its last time as a target.
@@ -87,8 +89,20 @@ pub struct Follower {
 pub struct LastTarget {
     /// Windows opened before it, by kind.
     opened: Opened,
+    /// Its number among the targets; wraps.
+    number: u32,
     /// Whether there was one.
     seen: bool,
+}
+
+/// What a target finds when it arrives.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// How many windows of each kind it enters for the first time.
+    pub windows: [u32; 2],
+    /// How many targets ago the same pair was one; the largest number also stands for longer ago
+    /// and never. So a window that it is in already is told without looking through it.
+    before: u16,
 }
 
 /// A closed window: the source and its distinct followers, nearest first.
@@ -101,7 +115,40 @@ pub struct Closed<'a> {
     /// When it was opened.
     pub at: Timestamp,
     /// Each partner once.
-    pub followers: &'a [Follower],
+    pub followers: Followers<'a>,
+}
+
+/// The distinct followers of one window, where they lie in the ring.
+#[derive(Debug, Clone)]
+pub struct Followers<'a> {
+    targets: &'a [Follower],
+    /// Numbers of the first target of the window, the next one to look at, and the end.
+    first: u64,
+    next: u64,
+    end: u64,
+    /// The last moment that counts.
+    until: Timestamp,
+    /// A read that follows a read of the same key finds it in L1 already.
+    without: Option<PairId>,
+}
+
+impl<'a> Iterator for Followers<'a> {
+    type Item = &'a Follower;
+
+    fn next(&mut self) -> Option<&'a Follower> {
+        while self.next < self.end {
+            let target = &self.targets[self.next as usize & (self.targets.len() - 1)];
+            if target.at > self.until {
+                return None;
+            }
+            let earlier = self.next - self.first;
+            self.next += 1;
+            if u64::from(target.before) > earlier && self.without != Some(target.pair) {
+                return Some(target);
+            }
+        }
+        None
+    }
 }
 
 /// The two rings.
@@ -118,12 +165,10 @@ pub struct Window {
     in_span: u64,
     opened_before_span: Opened,
     opened: Opened,
-    /// The distinct followers of the window being closed.
-    scratch: Vec<Follower>,
 }
 
 impl Window {
-    /// Empty rings: 32 bytes for each of 65,536 sources, 56 for each of at least 1,024 targets.
+    /// Empty rings: 32 bytes for each of 65,536 sources, 40 for each of at least 1,024 targets.
     pub fn new(config: WindowConfig) -> Self {
         let config = WindowConfig {
             events: config.events.max(1),
@@ -144,6 +189,7 @@ impl Window {
             chance: [0.0; 2],
             at: Timestamp::ZERO,
             opened: [0; 2],
+            before: u16::MAX,
         };
         let targets = (config.events * 8).max(1_024).next_power_of_two();
         Self {
@@ -156,7 +202,6 @@ impl Window {
             in_span: 0,
             opened_before_span: [0; 2],
             opened: [0; 2],
-            scratch: Vec::with_capacity(config.events),
         }
     }
 
@@ -176,9 +221,9 @@ impl Window {
         self.opened[kind.index()] = self.opened[kind.index()].wrapping_add(1);
     }
 
-    /// How many windows of each kind a target arriving at `at` enters for the first time, given
-    /// the pair's previous time as a target; updates that memory.
-    pub fn entered(&mut self, last: &mut LastTarget, at: Timestamp) -> [u32; 2] {
+    /// What a target arriving at `at` finds, given the pair's previous time as a target; updates
+    /// that memory. [`Self::push_target`] follows.
+    pub fn enter(&mut self, last: &mut LastTarget, at: Timestamp) -> Entry {
         let start = at - self.config.span;
         while self.in_span < self.next_source && self.source(self.in_span).at < start {
             self.pass_span_start();
@@ -187,6 +232,9 @@ impl Window {
             .next_target
             .checked_sub(self.config.events as u64)
             .map(|number| self.target(number).opened);
+        let number = self.next_target as u32;
+        let before = number.wrapping_sub(last.number).min(u32::from(u16::MAX));
+        let before = if last.seen { before as u16 } else { u16::MAX };
         let mut entered = [0; 2];
         for kind in SourceKind::ALL {
             let k = kind.index();
@@ -202,19 +250,24 @@ impl Window {
         }
         *last = LastTarget {
             opened: self.opened,
+            number,
             seen: true,
         };
-        entered
+        Entry {
+            windows: entered,
+            before,
+        }
     }
 
-    /// Records a target.
-    pub fn push_target(&mut self, pair: PairId, chance: [f32; 2], at: Timestamp) {
+    /// Records the target that has entered.
+    pub fn push_target(&mut self, pair: PairId, entry: Entry, chance: [f32; 2], at: Timestamp) {
         let mask = self.targets.len() - 1;
         self.targets[self.next_target as usize & mask] = Follower {
             pair,
             chance,
             at,
             opened: self.opened,
+            before: entry.before,
         };
         self.next_target += 1;
     }
@@ -233,12 +286,11 @@ impl Window {
             return None;
         }
         self.oldest += 1;
-        self.collect_followers(&source);
         Some(Closed {
             pair: source.pair,
             kind: source.kind,
             at: source.at,
-            followers: &self.scratch,
+            followers: self.followers(&source),
         })
     }
 
@@ -252,22 +304,16 @@ impl Window {
         size_of_val(&*self.sources) + size_of_val(&*self.targets)
     }
 
-    fn collect_followers(&mut self, source: &Source) {
-        self.scratch.clear();
+    fn followers(&self, source: &Source) -> Followers<'_> {
         let oldest_kept = self.next_target.saturating_sub(self.targets.len() as u64);
         let first = source.first_target.max(oldest_kept);
-        let last = (source.first_target + self.config.events as u64).min(self.next_target);
-        let end = source.at + self.config.span;
-        for number in first..last {
-            let target = *self.target(number);
-            if target.at > end {
-                break;
-            }
-            // A read that follows a read of the same key finds it in L1 already.
-            let own = source.kind == SourceKind::Read && target.pair == source.pair;
-            if !own && !self.scratch.iter().any(|seen| seen.pair == target.pair) {
-                self.scratch.push(target);
-            }
+        Followers {
+            targets: &self.targets,
+            first,
+            next: first,
+            end: (source.first_target + self.config.events as u64).min(self.next_target),
+            until: source.at + self.config.span,
+            without: (source.kind == SourceKind::Read).then_some(source.pair),
         }
     }
 
@@ -288,7 +334,10 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use proptest::prelude::*;
 
     fn pair(slot: u32) -> PairId {
         PairId {
@@ -308,25 +357,28 @@ mod tests {
         })
     }
 
-    fn read(window: &mut Window, slot: u32, ms: u64) -> [u32; 2] {
-        let entered = window.entered(&mut LastTarget::default(), at(ms));
-        window.push_target(pair(slot), [0.0; 2], at(ms));
-        entered
+    /// Slots' last times as a target.
+    type Lasts = HashMap<u32, LastTarget>;
+
+    fn read(window: &mut Window, lasts: &mut Lasts, slot: u32, ms: u64) -> [u32; 2] {
+        let entry = window.enter(lasts.entry(slot).or_default(), at(ms));
+        window.push_target(pair(slot), entry, [0.0; 2], at(ms));
+        entry.windows
     }
 
     fn followers(window: &mut Window, now_ms: u64) -> Option<Vec<u32>> {
         let closed = window.close_next(at(now_ms))?;
-        Some(closed.followers.iter().map(|f| f.pair.slot).collect())
+        Some(closed.followers.map(|f| f.pair.slot).collect())
     }
 
     #[test]
     fn a_window_holds_each_follower_once_and_closes_by_time() {
-        let mut w = window(20);
+        let (mut w, mut lasts) = (window(20), Lasts::new());
         w.push_source(pair(1), SourceKind::Update, at(0));
         for (slot, ms) in [(2, 3), (3, 3), (2, 4), (1, 5)] {
-            read(&mut w, slot, ms);
+            read(&mut w, &mut lasts, slot, ms);
         }
-        read(&mut w, 9, 1_001);
+        read(&mut w, &mut lasts, 9, 1_001);
         assert_eq!(followers(&mut w, 1_000), None, "still open at its bound");
         assert_eq!(
             followers(&mut w, 1_001),
@@ -338,10 +390,10 @@ mod tests {
 
     #[test]
     fn a_window_closes_after_its_number_of_targets_and_takes_no_more() {
-        let mut w = window(3);
+        let (mut w, mut lasts) = (window(3), Lasts::new());
         w.push_source(pair(1), SourceKind::Read, at(0));
         for slot in [2, 1, 3, 4, 5] {
-            read(&mut w, slot, 1);
+            read(&mut w, &mut lasts, slot, 1);
         }
         assert_eq!(
             followers(&mut w, 1),
@@ -352,23 +404,55 @@ mod tests {
 
     #[test]
     fn a_target_enters_the_open_windows_it_has_not_entered_before() {
-        let mut w = window(2);
-        let mut last = LastTarget::default();
+        let (mut w, mut lasts) = (window(2), Lasts::new());
         w.push_source(pair(1), SourceKind::Update, at(0));
         w.push_source(pair(2), SourceKind::Read, at(1));
-        assert_eq!(w.entered(&mut last, at(2)), [1, 1]);
-        w.push_target(pair(3), [0.0; 2], at(2));
+        assert_eq!(read(&mut w, &mut lasts, 3, 2), [1, 1]);
         assert_eq!(
-            w.entered(&mut last, at(3)),
+            read(&mut w, &mut lasts, 3, 3),
             [0, 0],
             "again within the same windows"
         );
-        w.push_target(pair(3), [0.0; 2], at(3));
         // Both windows have their two targets now; only this one is open:
         w.push_source(pair(1), SourceKind::Update, at(4));
-        assert_eq!(read(&mut w, 4, 5), [1, 0]);
+        assert_eq!(read(&mut w, &mut lasts, 4, 5), [1, 0]);
         // and by time none is:
-        assert_eq!(read(&mut w, 5, 2_000), [0, 0]);
+        assert_eq!(read(&mut w, &mut lasts, 5, 2_000), [0, 0]);
+    }
+
+    proptest! {
+        /// Against a search through the window.
+        #[test]
+        fn followers_are_the_distinct_targets_of_the_window_in_their_order(
+            steps in prop::collection::vec((0_u32..6, any::<bool>(), 0_u64..400), 1..120),
+            events in 1_usize..12,
+        ) {
+            let (mut w, mut lasts) = (window(events), Lasts::new());
+            let (mut sources, mut targets, mut now) = (Vec::new(), Vec::new(), 0);
+            let mut closed = 0;
+            for (slot, is_read, passed) in steps {
+                now += passed;
+                let kind = SourceKind::ALL[usize::from(is_read)];
+                if is_read {
+                    read(&mut w, &mut lasts, slot, now);
+                    targets.push((slot, now));
+                }
+                w.push_source(pair(slot), kind, at(now));
+                sources.push((slot, kind, now, targets.len()));
+                while let Some(found) = followers(&mut w, now) {
+                    let (source, kind, since, first) = sources[closed];
+                    let mut expected = Vec::new();
+                    for &(slot, at) in targets[first..].iter().take(events) {
+                        let own = kind == SourceKind::Read && slot == source;
+                        if at <= since + 1_000 && !own && !expected.contains(&slot) {
+                            expected.push(slot);
+                        }
+                    }
+                    prop_assert_eq!(found, expected);
+                    closed += 1;
+                }
+            }
+        }
     }
 
     #[test]
@@ -383,6 +467,6 @@ mod tests {
             assert!(w.open() < SOURCES);
         }
         assert!(closed > 200_000 - SOURCES as u32);
-        assert!(read(&mut w, 1, 0)[0] as usize <= SOURCES);
+        assert!(read(&mut w, &mut Lasts::new(), 1, 0)[0] as usize <= SOURCES);
     }
 }

@@ -1,5 +1,9 @@
 //! A source's row: its partners and how often each followed.
 
+mod ghosts;
+mod octet;
+mod weakest;
+
 use std::time::Duration;
 
 use crate::co_occurrence::{Closed, SourceKind};
@@ -8,6 +12,10 @@ use crate::history::History;
 use crate::pair::PairId;
 use crate::score::Counts;
 use crate::time::Timestamp;
+
+use ghosts::Ghosts;
+use octet::{NONE, Octets, Partner};
+use weakest::Weakest;
 
 /// What the model says of one partner of a pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,43 +78,6 @@ impl AsTarget {
     }
 }
 
-/// One slot of a row; 24 bytes.
-#[derive(Debug, Clone, Copy)]
-struct Partner {
-    pair: PairId,
-    /// Windows in which it followed, in the row's units.
-    count: f32,
-    /// Share of all windows that contain it, as of the last time it followed.
-    chance: f32,
-    /// Mean lag in milliseconds.
-    lag_ms: f32,
-    /// The row's number of closed windows when it last followed; wraps.
-    at: u16,
-    /// As of then, in which of the last windows it followed, newest lowest.
-    followed: u8,
-    /// Which of its last predictions came true.
-    came: History,
-}
-
-impl Partner {
-    /// The bits of `followed` as of window `closed` of the row.
-    fn followed_at(&self, closed: u32) -> u8 {
-        let passed = (closed as u16).wrapping_sub(self.at);
-        self.followed.checked_shl(u32::from(passed)).unwrap_or(0)
-    }
-
-    /// Count minus what chance explains, less a sixteenth for each window since it last followed, in
-    /// 1/1024: integers, because their minimum is found by vector instructions.
-    ///
-    /// The sixteenth puts those that were seen once in the order of their age. So the room that
-    /// proven partners leave is a queue, in which a newcomer waits for its second appearance
-    /// as long as the others allow.
-    fn excess(&self, windows: f32, closed: u32) -> i32 {
-        let idle = (closed as u16).wrapping_sub(self.at);
-        ((self.count - windows * self.chance) * 1_024.0) as i32 - 64 * i32::from(idle)
-    }
-}
-
 /// Whether the last windows alone say that a partner follows, whatever all of them say: it has
 /// begun to. Twice what chance explains, and more than once.
 fn is_new(followed: History, chance: f32) -> bool {
@@ -130,72 +101,44 @@ const RETAINED_WINDOWS: f32 = 4.0;
 /// A unit below this is multiplied into the counts, so that they stay in range.
 const SMALLEST_UNIT: f32 = 0.25;
 
-/// A set of pairs that may err towards "yes": 256 bits instead of a search.
-struct Members([u64; 4]);
-
-impl Members {
-    fn of(partners: &[Partner]) -> Self {
-        let mut members = Self([0; 4]);
-        partners
-            .iter()
-            .for_each(|partner| members.add(partner.pair));
-        members
-    }
-
-    fn add(&mut self, pair: PairId) {
-        self.0[pair.index() >> 6 & 3] |= 1 << (pair.index() & 63);
-    }
-
-    fn may_hold(&self, pair: PairId) -> bool {
-        self.0[pair.index() >> 6 & 3] & 1 << (pair.index() & 63) != 0
-    }
-}
-
-/// Fingerprints of partners that had to go or found no room: 2 bytes instead of 24.
-///
-/// Who comes back while its fingerprint is here is credited with its first time, as ghost lists
-/// do for caches (Megiddo & Modha, FAST '03). It triples the time that a partner has for its
-/// second appearance; one stranger in a thousand is mistaken for one that was here.
+/// Where the partners of all rows lie, and what counting needs of scratch.
 #[derive(Debug)]
-struct Ghosts {
-    prints: [u16; GHOSTS],
-    next: u8,
+pub struct Partners {
+    octets: Octets,
+    /// Of the rows that are full.
+    ghosts: Vec<Ghosts>,
+    /// Places of ghosts given back.
+    free: Vec<u32>,
+    weakest: Weakest,
 }
 
-/// Fingerprints kept by a row that is full.
-const GHOSTS: usize = 64;
-
-impl Ghosts {
-    fn new() -> Box<Self> {
-        Box::new(Self {
-            prints: [0; GHOSTS],
-            next: 0,
-        })
-    }
-
-    /// Never zero: zero is an empty place.
-    fn print(pair: PairId) -> u16 {
-        let mixed = (pair.slot ^ u32::from(pair.generation) << 20).wrapping_mul(0x9e37_79b9);
-        ((mixed >> 16) as u16).max(1)
-    }
-
-    fn remember(&mut self, pair: PairId) {
-        self.prints[usize::from(self.next)] = Self::print(pair);
-        self.next = (self.next + 1) % GHOSTS as u8;
-    }
-
-    /// Whether the pair was here lately; it is forgotten then.
-    fn take(&mut self, pair: PairId) -> bool {
-        let print = Self::print(pair);
-        // All of them are looked at, so that vector instructions do it.
-        let found = self
-            .prints
-            .iter()
-            .fold(false, |found, &held| found | (held == print));
-        if found && let Some(at) = self.prints.iter().position(|&held| held == print) {
-            self.prints[at] = 0;
+impl Default for Partners {
+    fn default() -> Self {
+        Self {
+            octets: Octets::new(),
+            ghosts: Vec::new(),
+            free: Vec::new(),
+            weakest: Weakest::new(),
         }
-        found
+    }
+}
+
+impl Partners {
+    /// Bytes in use or given back.
+    pub fn memory_bytes(&self) -> usize {
+        self.octets.memory_bytes()
+            + self.ghosts.len() * size_of::<Ghosts>()
+            + self.free.len() * size_of::<u32>()
+    }
+
+    /// Room for a row's ghosts.
+    fn lend_ghosts(&mut self) -> u32 {
+        let Some(place) = self.free.pop() else {
+            self.ghosts.push(Ghosts::EMPTY);
+            return (self.ghosts.len() - 1) as u32;
+        };
+        self.ghosts[place as usize] = Ghosts::EMPTY;
+        place
     }
 }
 
@@ -205,27 +148,33 @@ impl Ghosts {
 /// are rewritten once in two half-lives.
 #[derive(Debug)]
 pub struct Row {
-    partners: Vec<Partner>,
-    /// Since the row is full.
-    ghosts: Option<Box<Ghosts>>,
     /// Windows closed, in the row's units.
     windows: f32,
-    /// Windows closed ever; wraps.
-    closed: u32,
     /// What a stored one is worth as of `touched`.
     unit: f32,
     touched: Timestamp,
+    /// Windows closed ever; wraps.
+    closed: u32,
+    /// The first octet of its partners.
+    first: u32,
+    /// The place of its ghosts, since it is full.
+    ghosts: u32,
+    /// Partners held.
+    len: u16,
+    next_ghost: u8,
 }
 
 impl Default for Row {
     fn default() -> Self {
         Self {
-            partners: Vec::new(),
-            ghosts: None,
             windows: 0.0,
-            closed: 0,
             unit: 1.0,
             touched: Timestamp::ZERO,
+            closed: 0,
+            first: NONE,
+            ghosts: NONE,
+            len: 0,
+            next_ghost: 0,
         }
     }
 }
@@ -238,83 +187,106 @@ impl Row {
     /// first. It wins with probability e/(e + v) of the two excesses, so that one newcomer does
     /// not evict a proven partner but a persistent one gets in (randomised admission: Ben Basat,
     /// Einziger, Friedman & Kassner, INFOCOM 2017). Picking the weakest of a random few instead, as
-    /// Redis evicts, halves the instructions and loses 4 points of the misses removed on a
-    /// recorded day of DEX trades. `random` yields uniform 64-bit numbers; `excess` is scratch.
+    /// Redis evicts, loses 4 points of the misses removed on a recorded day of DEX trades. `random`
+    /// yields uniform 64-bit numbers.
     pub fn count(
         &mut self,
-        closed: &Closed<'_>,
+        closed: Closed<'_>,
         now: Timestamp,
         decay: &Decay,
         max_partners: usize,
-        excess: &mut Vec<i32>,
+        partners: &mut Partners,
         mut random: impl FnMut() -> u64,
     ) {
-        let one = self.age(now, decay);
+        partners.octets.open(self.first);
+        partners.weakest.clear();
+        let one = self.age(now, decay, &mut partners.octets);
+        partners.octets.index(self.len());
         self.windows += one;
         self.closed = self.closed.wrapping_add(1);
         let number = self.closed;
         let kind = closed.kind.index();
-        let mut members = Members::of(&self.partners);
-        excess.clear();
-        excess.extend(
-            self.partners
-                .iter()
-                .map(|partner| partner.excess(self.windows, number)),
-        );
         for follower in closed.followers {
             let chance = follower.chance[kind];
-            let lag_ms = follower.at.since(closed.at).as_micros() as f32 / 1_000.0;
-            if members.may_hold(follower.pair)
-                && let Some(at) = self.partners.iter().position(|p| p.pair == follower.pair)
-            {
-                let partner = &mut self.partners[at];
+            let lag_ms = follower.at.micros_since(closed.at) as f32 / 1_000.0;
+            let Some(lane) = partners.octets.find(follower.pair) else {
+                let newcomer = Partner {
+                    pair: follower.pair,
+                    count: one,
+                    chance,
+                    lag_ms,
+                    at: number as u16,
+                    followed: 1,
+                    came: History::default(),
+                };
+                self.admit(newcomer, max_partners, partners, &mut random);
+                continue;
+            };
+            let partner = partners.octets.update(lane, |partner| {
                 partner.count += one;
                 partner.chance = chance;
                 partner.followed = partner.followed_at(number) | 1;
                 partner.at = number as u16;
                 let share = one / partner.count;
                 partner.lag_ms += (lag_ms - partner.lag_ms) * share;
-                excess[at] = partner.excess(self.windows, number);
-                continue;
+            });
+            if !partners.weakest.is_clear() {
+                let excess = partner.excess(self.windows, number);
+                partners.weakest.change(lane, excess);
             }
-            let full = self.partners.len() >= max_partners;
-            let known = |ghosts: &mut Box<Ghosts>| ghosts.take(follower.pair);
-            let again = full && self.ghosts.as_mut().is_some_and(known);
-            let newcomer = Partner {
-                pair: follower.pair,
-                count: if again { 2.0 * one } else { one },
-                chance,
-                lag_ms,
-                at: number as u16,
-                followed: 1,
-                came: History::default(),
-            };
-            // Its own windows so far are unknown: it is credited with this one alone.
-            let gain = newcomer.excess(one, number);
-            if !full {
-                self.partners.push(newcomer);
-                excess.push(gain);
-            } else {
-                let held = excess.iter().copied().fold(i32::MAX, i32::min);
-                if held > gain
-                    && random() % (i64::from(gain) + i64::from(held)) as u64 >= gain as u64
-                {
-                    self.ghosts
-                        .get_or_insert_with(Ghosts::new)
-                        .remember(follower.pair);
-                    continue;
-                }
-                let Some(weakest) = excess.iter().position(|&e| e == held) else {
-                    continue;
-                };
-                self.ghosts
-                    .get_or_insert_with(Ghosts::new)
-                    .remember(self.partners[weakest].pair);
-                self.partners[weakest] = newcomer;
-                excess[weakest] = gain;
-            }
-            members.add(follower.pair);
         }
+    }
+
+    /// Finds room for a partner that has followed for the first time, or not.
+    fn admit(
+        &mut self,
+        mut newcomer: Partner,
+        max_partners: usize,
+        partners: &mut Partners,
+        random: &mut impl FnMut() -> u64,
+    ) {
+        let (one, number) = (newcomer.count, self.closed);
+        let len = usize::from(self.len);
+        let octets = &mut partners.octets;
+        if len < max_partners && (len < octets.room() || octets.extend(&mut self.first)) {
+            octets.set(len, &newcomer);
+            self.len += 1;
+            return;
+        }
+        if self.ghosts == NONE {
+            self.ghosts = partners.lend_ghosts();
+        }
+        let ghosts = &mut partners.ghosts[self.ghosts as usize];
+        if ghosts.take(newcomer.pair) {
+            newcomer.count = 2.0 * one;
+        }
+        let (octets, weakest) = (&mut partners.octets, &mut partners.weakest);
+        if weakest.is_clear() {
+            weakest.enter(len, octets.excesses(self.windows, number));
+            for lane in octets.indexed()..len {
+                weakest.change(lane, octets.get(lane).excess(one, number));
+            }
+        }
+        // The windows before its first are unknown: it is credited with this one alone.
+        let gain = newcomer.excess(one, number);
+        let (lane, held) = weakest.get();
+        if held > gain && random() % (i64::from(gain) + i64::from(held)) as u64 >= gain as u64 {
+            ghosts.remember(newcomer.pair, &mut self.next_ghost);
+            return;
+        }
+        ghosts.remember(octets.get(lane).pair, &mut self.next_ghost);
+        octets.set(lane, &newcomer);
+        weakest.change(lane, gain);
+    }
+
+    /// Gives everything back.
+    pub fn clear(&mut self, partners: &mut Partners) {
+        partners.octets.open(self.first);
+        partners.octets.shorten(&mut self.first, 0);
+        if self.ghosts != NONE {
+            partners.free.push(self.ghosts);
+        }
+        *self = Self::default();
     }
 
     /// Appends the live partners that are more frequent than by chance, in no order; `kind` is this
@@ -324,12 +296,13 @@ impl Row {
         kind: SourceKind,
         now: Timestamp,
         decay: &Decay,
+        partners: &Partners,
         as_target: impl Fn(PairId) -> Option<AsTarget>,
         out: &mut Vec<Association>,
     ) {
         let scale = self.unit_at(now, decay);
         let windows = self.windows * scale;
-        for partner in &self.partners {
+        for partner in self.partners(partners) {
             let Some(target) = as_target(partner.pair) else {
                 continue;
             };
@@ -364,20 +337,28 @@ impl Row {
     }
 
     /// Takes note of what came of predicting `partner` for this row's source.
-    pub fn feed_back(&mut self, partner: PairId, useful: bool) {
-        if let Some(known) = self.partners.iter_mut().find(|p| p.pair == partner) {
-            known.came.push(useful);
+    pub fn feed_back(&self, partner: PairId, useful: bool, partners: &mut Partners) {
+        partners.octets.open(self.first);
+        partners.octets.index(self.len());
+        if let Some(lane) = partners.octets.find(partner) {
+            partners
+                .octets
+                .update(lane, |partner| partner.came.push(useful));
         }
+    }
+
+    fn partners(&self, partners: &Partners) -> impl Iterator<Item = Partner> {
+        partners.octets.iter(self.first, self.len())
     }
 
     /// Partners held, dead ones included until their slots are needed.
     pub fn len(&self) -> usize {
-        self.partners.len()
+        usize::from(self.len)
     }
 
     /// Whether nothing has been counted.
     pub fn is_empty(&self) -> bool {
-        self.partners.is_empty()
+        self.len == 0
     }
 
     /// Windows counted, as of `now`.
@@ -385,21 +366,15 @@ impl Row {
         self.windows * self.unit_at(now, decay)
     }
 
-    /// Heap bytes.
-    pub fn memory_bytes(&self) -> usize {
-        let ghosts = self.ghosts.as_ref().map_or(0, |_| size_of::<Ghosts>());
-        self.partners.capacity() * size_of::<Partner>() + ghosts
-    }
-
     /// The live partners with their raw parts, for a snapshot: `(pair, support, chance, lag ms)`.
     pub fn parts(
         &self,
         now: Timestamp,
         decay: &Decay,
+        partners: &Partners,
     ) -> impl Iterator<Item = (PairId, f32, f32, f32)> {
         let scale = self.unit_at(now, decay);
-        self.partners
-            .iter()
+        self.partners(partners)
             .map(move |p| (p.pair, p.count * scale, p.chance, p.lag_ms))
     }
 
@@ -411,21 +386,24 @@ impl Row {
         now: Timestamp,
         decay: &Decay,
         max_partners: usize,
+        partners: &mut Partners,
     ) {
-        let one = self.age(now, decay);
+        partners.octets.open(self.first);
+        let one = self.age(now, decay, &mut partners.octets);
         self.windows += windows * one;
         self.closed = self.closed.wrapping_add(windows.round() as u32);
         let number = self.closed as u16;
+        let mut held: Vec<Partner> = self.partners(partners).collect();
         for (pair, support, chance, lag_ms) in parts {
             let count = support * one;
-            match self.partners.iter_mut().find(|p| p.pair == pair) {
+            match held.iter_mut().find(|p| p.pair == pair) {
                 Some(known) => {
                     let share = count / (known.count + count).max(f32::MIN_POSITIVE);
                     known.lag_ms += (lag_ms - known.lag_ms) * share;
                     known.count += count;
                     known.chance = chance;
                 }
-                None => self.partners.push(Partner {
+                None => held.push(Partner {
                     pair,
                     count,
                     chance,
@@ -436,8 +414,17 @@ impl Row {
                 }),
             }
         }
-        self.partners.sort_by(|a, b| b.count.total_cmp(&a.count));
-        self.partners.truncate(max_partners);
+        held.sort_by(|a, b| b.count.total_cmp(&a.count));
+        held.truncate(max_partners);
+        let octets = &mut partners.octets;
+        self.len = 0;
+        for (lane, partner) in held.iter().enumerate() {
+            if lane >= octets.room() && !octets.extend(&mut self.first) {
+                break;
+            }
+            octets.set(lane, partner);
+            self.len += 1;
+        }
     }
 
     /// What a stored one is worth as of `now`.
@@ -448,22 +435,35 @@ impl Row {
         } else {
             1.0
         };
-        self.unit * decay.over(now.since(self.touched)).max(least)
+        self.unit * decay.over_micros(now.micros_since(self.touched)).max(least)
     }
 
-    /// Brings the row to `now`; what one event is stored as.
-    fn age(&mut self, now: Timestamp, decay: &Decay) -> f32 {
+    /// Brings the row, which is at hand, to `now`; what one event is stored as.
+    fn age(&mut self, now: Timestamp, decay: &Decay, octets: &mut Octets) -> f32 {
         self.unit = self.unit_at(now, decay);
         self.touched = self.touched.max(now);
         if self.unit < SMALLEST_UNIT {
-            self.windows *= self.unit;
-            for partner in &mut self.partners {
-                partner.count *= self.unit;
-            }
-            // A partner of which less than a hundredth of an event is left says nothing.
-            self.partners.retain(|p| p.count > 0.01);
-            self.unit = 1.0;
+            self.rewrite(octets);
         }
         1.0 / self.unit
+    }
+
+    /// Multiplies the unit into the counts.
+    #[cold]
+    fn rewrite(&mut self, octets: &mut Octets) {
+        self.windows *= self.unit;
+        let mut kept = 0;
+        for lane in 0..self.len() {
+            let mut partner = octets.get(lane);
+            partner.count *= self.unit;
+            // A partner of which less than a hundredth of an event is left says nothing.
+            if partner.count > 0.01 {
+                octets.set(kept, &partner);
+                kept += 1;
+            }
+        }
+        octets.shorten(&mut self.first, kept);
+        self.len = kept as u16;
+        self.unit = 1.0;
     }
 }

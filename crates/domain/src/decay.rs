@@ -33,9 +33,9 @@ impl Decay {
         }
     }
 
-    /// The share of a count that is left after `passed`, in (0, 1].
-    pub fn over(&self, passed: Duration) -> f32 {
-        (-(passed.as_micros() as f32) / self.half_life_us as f32).exp2()
+    /// The share of a count that is left after so many microseconds, in (0, 1].
+    pub fn over_micros(&self, passed: u64) -> f32 {
+        (-(passed as f32) / self.half_life_us as f32).exp2()
     }
 
     /// Where `at` lies: its epoch and the weight of an event then.

@@ -7,11 +7,14 @@ pub struct History(u8);
 
 impl Default for History {
     fn default() -> Self {
-        Self(1)
+        Self::NONE
     }
 }
 
 impl History {
+    /// No answer yet.
+    pub const NONE: Self = Self(1);
+
     /// Answers kept.
     pub const LONGEST: u32 = 7;
 

@@ -9,7 +9,7 @@ pub mod snapshot;
 use std::time::Duration;
 
 use crate::co_occurrence::{CLOSED_PER_EVENT, LastTarget, SourceKind, Window, WindowConfig};
-use crate::correlation::{AsTarget, Association, Row};
+use crate::correlation::{AsTarget, Association, Partners, Row};
 use crate::decay::{Decay, Decayed, Instant};
 use crate::event::{Event, Op};
 use crate::key::Key;
@@ -111,12 +111,10 @@ pub struct Model {
     moment: Instant,
     reads_seen: bool,
     random: u64,
-    /// Scratch of [`Row::count`].
-    excess: Vec<i32>,
+    partners: Partners,
     last_closed: Timestamp,
     /// When the stream began.
     began: Option<Timestamp>,
-    row_bytes: usize,
     late: u64,
 }
 
@@ -136,10 +134,9 @@ impl Model {
             moment: decay.at(Timestamp::ZERO),
             reads_seen: false,
             random: 0x9e37_79b9_7f4a_7c15,
-            excess: Vec::with_capacity(config.max_partners),
+            partners: Partners::default(),
             last_closed: Timestamp::ZERO,
             began: None,
-            row_bytes: 0,
             late: 0,
         }
     }
@@ -232,13 +229,15 @@ impl Model {
                 last_seen: state.last_seen,
             })
         };
-        row.associations(kind, now.max(self.clock), &self.decay, as_target, out);
+        let now = now.max(self.clock);
+        row.associations(kind, now, &self.decay, &self.partners, as_target, out);
     }
 
     /// What came of fetching `partner` because of `kind` of `source`.
     pub fn feed_back(&mut self, source: PairId, kind: SourceKind, partner: PairId, useful: bool) {
         if self.pairs.is_live(source) {
-            self.states[source.index()].rows[kind.index()].feed_back(partner, useful);
+            let row = &self.states[source.index()].rows[kind.index()];
+            row.feed_back(partner, useful, &mut self.partners);
         }
     }
 
@@ -281,7 +280,7 @@ impl Model {
         self.pairs.memory_bytes()
             + self.states.capacity() * size_of::<PairState>()
             + self.window.memory_bytes()
-            + self.row_bytes
+            + self.partners.memory_bytes()
     }
 
     fn intern(&mut self, key: &Key) -> PairId {
@@ -290,8 +289,10 @@ impl Model {
             Interned::Known(_) => {}
             Interned::New(_) => self.states.push(PairState::default()),
             Interned::Replaced(id) => {
-                let gone = std::mem::take(&mut self.states[id.index()]);
-                self.row_bytes -= gone.rows.iter().map(Row::memory_bytes).sum::<usize>();
+                let mut gone = std::mem::take(&mut self.states[id.index()]);
+                for row in &mut gone.rows {
+                    row.clear(&mut self.partners);
+                }
             }
         }
         interned.id()
@@ -300,7 +301,7 @@ impl Model {
     /// The pair arrives as a target: its chance is counted, then it joins the ring.
     fn enter(&mut self, id: PairId) {
         let state = &mut self.states[id.index()];
-        let entered = self.window.entered(&mut state.last_target, self.clock);
+        let entry = self.window.enter(&mut state.last_target, self.clock);
         let span = self.config.window.span;
         let gap = self.clock.since(state.last_entered).min(span);
         state.covered.add(gap.as_secs_f32(), self.moment);
@@ -308,13 +309,13 @@ impl Model {
         let mut chance = [0.0; 2];
         for kind in SourceKind::ALL {
             let k = kind.index();
-            state.entered[k].add(entered[k] as f32, self.moment);
+            state.entered[k].add(entry.windows[k] as f32, self.moment);
             // Laplace's rule: a pair never seen before is not impossible.
             let seen = state.entered[k].get(self.moment) + 1.0;
             let windows = self.sources[k].get(self.moment) + 2.0;
             chance[k] = (seen / windows).min(1.0);
         }
-        self.window.push_target(id, chance, self.clock);
+        self.window.push_target(id, entry, chance, self.clock);
     }
 
     fn close_one(&mut self) -> bool {
@@ -327,16 +328,14 @@ impl Model {
         }
         let random = &mut self.random;
         let row = &mut self.states[closed.pair.index()].rows[closed.kind.index()];
-        let before = row.memory_bytes();
         row.count(
-            &closed,
+            closed,
             self.clock,
             &self.decay,
             self.config.max_partners,
-            &mut self.excess,
+            &mut self.partners,
             || next_random(random),
         );
-        self.row_bytes += row.memory_bytes() - before;
         true
     }
 
@@ -357,7 +356,7 @@ impl Model {
             state.entered = [Decayed::default(); 2];
             state.covered = Decayed::default();
         }
-        self.row_bytes = 0;
+        self.partners = Partners::default();
     }
 }
 

@@ -37,6 +37,12 @@ impl Timestamp {
         self.0 / 1_000
     }
 
+    /// How long ago `earlier` was in microseconds, zero when it lies ahead: [`Self::since`] without
+    /// the divisions that a [`Duration`] costs.
+    pub const fn micros_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// How long ago `earlier` was, zero when it lies ahead.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -72,7 +72,7 @@ pub fn save(model: &Model, now: Timestamp) -> Vec<u8> {
         for row in &state.rows {
             out.extend_from_slice(&row.windows(now, &model.decay).to_le_bytes());
             let parts: Vec<_> = row
-                .parts(now, &model.decay)
+                .parts(now, &model.decay, &model.partners)
                 .filter(|(pair, ..)| model.pairs.is_live(*pair))
                 .collect();
             out.extend_from_slice(&(parts.len() as u32).to_le_bytes());
@@ -135,11 +135,11 @@ pub fn load(
                 .filter_map(|&(number, support, chance, lag_ms)| {
                     Some((ids[number as usize]?, support, chance, lag_ms))
                 });
-            state.rows[kind.index()].merge(saved.windows, parts, now, &decay, max_partners);
+            let row = &mut state.rows[kind.index()];
+            let partners = &mut model.partners;
+            row.merge(saved.windows, parts, now, &decay, max_partners, partners);
         }
     }
-    let rows = model.states.iter().flat_map(|state| &state.rows);
-    model.row_bytes = rows.map(super::Row::memory_bytes).sum();
     model.last_closed = now;
     model.began.get_or_insert(now);
     Ok(saved.pairs.len())

@@ -1,0 +1,316 @@
+//! Eight partners side by side, and the store that lends such octets to the rows.
+//!
+//! A field of all eight lies in one array, so that vector instructions look at eight at a time.
+//! A row is a chain of octets: it grows without being copied, and what one row gives back fits any
+//! other.
+
+use crate::history::History;
+use crate::pair::PairId;
+
+/// Partners in an octet.
+pub(super) const LANES: usize = 8;
+
+/// Octets of the longest row: `max_partners` is 256 at most.
+const MOST_OCTETS: usize = 32;
+
+/// No octet.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// One partner of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Partner {
+    pub(super) pair: PairId,
+    /// Windows in which it followed, in the row's units.
+    pub(super) count: f32,
+    /// Share of all windows that contain it, as of the last time it followed.
+    pub(super) chance: f32,
+    /// Mean lag in milliseconds.
+    pub(super) lag_ms: f32,
+    /// The row's number of closed windows when it last followed; wraps.
+    pub(super) at: u16,
+    /// As of then, in which of the last windows it followed, newest lowest.
+    pub(super) followed: u8,
+    /// Which of its last predictions came true.
+    pub(super) came: History,
+}
+
+#[derive(Debug, Clone)]
+struct Octet {
+    /// The lower and the upper half of the slots.
+    low: [u16; LANES],
+    high: [u16; LANES],
+    generation: [u16; LANES],
+    at: [u16; LANES],
+    count: [f32; LANES],
+    chance: [f32; LANES],
+    lag_ms: [f32; LANES],
+    followed: [u8; LANES],
+    came: [History; LANES],
+    /// The row's next octet.
+    next: u32,
+}
+
+impl Octet {
+    const EMPTY: Self = Self {
+        low: [0; LANES],
+        high: [0; LANES],
+        generation: [0; LANES],
+        at: [0; LANES],
+        count: [0.0; LANES],
+        chance: [0.0; LANES],
+        lag_ms: [0.0; LANES],
+        followed: [0; LANES],
+        came: [History::NONE; LANES],
+        next: NONE,
+    };
+
+    fn pair(&self, lane: usize) -> PairId {
+        PairId {
+            slot: u32::from(self.high[lane]) << 16 | u32::from(self.low[lane]),
+            generation: self.generation[lane],
+        }
+    }
+
+    fn get(&self, lane: usize) -> Partner {
+        Partner {
+            pair: self.pair(lane),
+            count: self.count[lane],
+            chance: self.chance[lane],
+            lag_ms: self.lag_ms[lane],
+            at: self.at[lane],
+            followed: self.followed[lane],
+            came: self.came[lane],
+        }
+    }
+
+    fn excesses(&self, windows: f32, closed: u16) -> [i32; LANES] {
+        let mut excesses = [0; LANES];
+        for (lane, found) in excesses.iter_mut().enumerate() {
+            *found = excess(
+                self.count[lane] - windows * self.chance[lane],
+                closed.wrapping_sub(self.at[lane]),
+            );
+        }
+        excesses
+    }
+
+    fn set(&mut self, lane: usize, partner: &Partner) {
+        self.low[lane] = partner.pair.slot as u16;
+        self.high[lane] = (partner.pair.slot >> 16) as u16;
+        self.generation[lane] = partner.pair.generation;
+        self.count[lane] = partner.count;
+        self.chance[lane] = partner.chance;
+        self.lag_ms[lane] = partner.lag_ms;
+        self.at[lane] = partner.at;
+        self.followed[lane] = partner.followed;
+        self.came[lane] = partner.came;
+    }
+}
+
+/// The octets of all rows.
+#[derive(Debug)]
+pub(super) struct Octets {
+    octets: Vec<Octet>,
+    /// The first of those given back, chained by `next`.
+    free: u32,
+    /// The row at hand: the places of its octets.
+    places: [u32; MOST_OCTETS],
+    open: usize,
+    /// A hash table over the partners that the row had when it was taken to hand, by the lowest
+    /// bits of their slots: the last lane of each bucket, and before each lane the one before it.
+    buckets: [u16; BUCKETS],
+    before: [u16; MOST_OCTETS * LANES],
+    /// Partners in it; what lies in the lanes behind them is nobody's.
+    indexed: usize,
+}
+
+/// Four for each of the usual 32 partners: most strangers meet an empty one.
+const BUCKETS: usize = 128;
+
+/// No lane.
+const NOBODY: u16 = u16::MAX;
+
+impl Octets {
+    pub(super) fn new() -> Self {
+        Self {
+            octets: Vec::new(),
+            free: NONE,
+            places: [NONE; MOST_OCTETS],
+            open: 0,
+            buckets: [NOBODY; BUCKETS],
+            before: [NOBODY; MOST_OCTETS * LANES],
+            indexed: 0,
+        }
+    }
+
+    /// Takes the row that begins at `first` to hand.
+    pub(super) fn open(&mut self, first: u32) {
+        let mut at = first;
+        self.open = 0;
+        while at != NONE && self.open < MOST_OCTETS {
+            self.places[self.open] = at;
+            self.open += 1;
+            at = self.octets[at as usize].next;
+        }
+    }
+
+    /// Prepares for [`Self::find`] among the first `len` partners of the row at hand.
+    pub(super) fn index(&mut self, len: usize) {
+        self.buckets = [NOBODY; BUCKETS];
+        self.indexed = len;
+        let places = &self.places[..self.open.min(len.div_ceil(LANES))];
+        let mut lane = 0;
+        for (&place, before) in places.iter().zip(self.before.as_chunks_mut::<LANES>().0) {
+            let octet = &self.octets[place as usize];
+            for (&low, before) in octet.low.iter().zip(before) {
+                let bucket = &mut self.buckets[usize::from(low) % BUCKETS];
+                *before = *bucket;
+                *bucket = lane;
+                lane += 1;
+            }
+        }
+    }
+
+    /// Partners for which the row at hand has room.
+    pub(super) fn room(&self) -> usize {
+        self.open * LANES
+    }
+
+    /// The lane of `pair` in the row at hand, if it was there when [`Self::index`] was called and
+    /// has stayed.
+    pub(super) fn find(&self, pair: PairId) -> Option<usize> {
+        let mut lane = self.buckets[pair.index() % BUCKETS];
+        while lane != NOBODY {
+            let at = usize::from(lane) % (MOST_OCTETS * LANES);
+            if self.octet(at).pair(at % LANES) == pair && at < self.indexed {
+                return Some(at);
+            }
+            lane = self.before[at];
+        }
+        None
+    }
+
+    /// Partners that the row at hand had when [`Self::index`] was called; later ones lie behind them.
+    pub(super) fn indexed(&self) -> usize {
+        self.indexed
+    }
+
+    fn octet(&self, lane: usize) -> &Octet {
+        &self.octets[self.places[lane / LANES] as usize]
+    }
+
+    fn octet_mut(&mut self, lane: usize) -> &mut Octet {
+        &mut self.octets[self.places[lane / LANES] as usize]
+    }
+
+    /// The partner in a lane of the row at hand.
+    pub(super) fn get(&self, lane: usize) -> Partner {
+        self.octet(lane).get(lane % LANES)
+    }
+
+    /// Puts a partner into a lane of the row at hand.
+    pub(super) fn set(&mut self, lane: usize, partner: &Partner) {
+        self.octet_mut(lane).set(lane % LANES, partner);
+    }
+
+    /// Changes what can change without the partner becoming another.
+    pub(super) fn update(&mut self, lane: usize, change: impl FnOnce(&mut Partner)) -> Partner {
+        let octet = self.octet_mut(lane);
+        let lane = lane % LANES;
+        let mut partner = octet.get(lane);
+        change(&mut partner);
+        octet.count[lane] = partner.count;
+        octet.chance[lane] = partner.chance;
+        octet.lag_ms[lane] = partner.lag_ms;
+        octet.at[lane] = partner.at;
+        octet.followed[lane] = partner.followed;
+        octet.came[lane] = partner.came;
+        partner
+    }
+
+    /// For each octet of the row at hand, what each of its lanes counts above chance; see
+    /// [`Partner::excess`].
+    pub(super) fn excesses(&self, windows: f32, closed: u32) -> impl Iterator<Item = [i32; LANES]> {
+        let places = self.places[..self.open].iter();
+        places.map(move |&place| self.octets[place as usize].excesses(windows, closed as u16))
+    }
+
+    /// Appends an octet to the row at hand, which begins at `first`.
+    pub(super) fn extend(&mut self, first: &mut u32) -> bool {
+        if self.open >= MOST_OCTETS {
+            return false;
+        }
+        let place = self.free;
+        let place = if place == NONE {
+            self.octets.push(Octet::EMPTY);
+            (self.octets.len() - 1) as u32
+        } else {
+            self.free = self.octets[place as usize].next;
+            self.octets[place as usize] = Octet::EMPTY;
+            place
+        };
+        match self.open.checked_sub(1) {
+            Some(last) => self.octets[self.places[last] as usize].next = place,
+            None => *first = place,
+        }
+        self.places[self.open] = place;
+        self.open += 1;
+        true
+    }
+
+    /// Gives back what the row at hand does not need for `len` partners.
+    pub(super) fn shorten(&mut self, first: &mut u32, len: usize) {
+        let keep = len.div_ceil(LANES);
+        while self.open > keep {
+            self.open -= 1;
+            let place = self.places[self.open];
+            self.octets[place as usize].next = self.free;
+            self.free = place;
+        }
+        match self.open.checked_sub(1) {
+            Some(last) => self.octets[self.places[last] as usize].next = NONE,
+            None => *first = NONE,
+        }
+    }
+
+    /// The first `len` partners of the row that begins at `first`, without taking it to hand.
+    pub(super) fn iter(&self, first: u32, len: usize) -> impl Iterator<Item = Partner> {
+        let mut at = first;
+        let octets = std::iter::from_fn(move || {
+            let octet = self.octets.get(at as usize)?;
+            at = octet.next;
+            Some(octet)
+        });
+        octets
+            .flat_map(|octet| (0..LANES).map(|lane| octet.get(lane)))
+            .take(len)
+    }
+
+    /// Bytes of all octets, those given back included.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.octets.len() * size_of::<Octet>()
+    }
+}
+
+impl Partner {
+    /// The bits of `followed` as of window `closed` of the row.
+    pub(super) fn followed_at(&self, closed: u32) -> u8 {
+        let passed = (closed as u16).wrapping_sub(self.at);
+        self.followed.checked_shl(u32::from(passed)).unwrap_or(0)
+    }
+
+    /// Count minus what chance explains, less a sixteenth for each window since it last followed, in
+    /// 1/1024: integers, because they are compared and sorted.
+    ///
+    /// The sixteenth puts those that were seen once in the order of their age. So the room that
+    /// proven partners leave is a queue, in which a newcomer waits for its second appearance
+    /// as long as the others allow.
+    pub(super) fn excess(&self, windows: f32, closed: u32) -> i32 {
+        let idle = (closed as u16).wrapping_sub(self.at);
+        excess(self.count - windows * self.chance, idle)
+    }
+}
+
+fn excess(above_chance: f32, idle: u16) -> i32 {
+    (above_chance * 1_024.0) as i32 - 64 * i32::from(idle)
+}
