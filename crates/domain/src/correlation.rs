@@ -1,8 +1,8 @@
 //! A source's row: its partners and how often each followed.
 
+mod contest;
 mod ghosts;
 mod octet;
-mod weakest;
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::pair::PairId;
 use crate::score::Counts;
 use crate::time::Timestamp;
 
+use contest::{Contest, STRONGEST};
 use ghosts::Ghosts;
-use octet::{NONE, Octets, Partner};
-use weakest::Weakest;
+use octet::{LANES, NONE, Octets, Partner};
 
 /// What the model says of one partner of a pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,28 +102,46 @@ const RETAINED_WINDOWS: f32 = 4.0;
 const SMALLEST_UNIT: f32 = 0.25;
 
 /// Where the partners of all rows lie, and what counting needs of scratch.
+///
+/// Bounded: [`LARGEST_FREE`] bytes, or [`BYTES_A_PAIR`] for each pair if that is more. Up to 100,000
+/// pairs every row can be full; of a million, those that are used take from those that are not.
 #[derive(Debug)]
 pub struct Partners {
     octets: Octets,
     /// Of the rows that are full.
     ghosts: Vec<Ghosts>,
+    most_ghosts: usize,
     /// Places of ghosts given back.
     free: Vec<u32>,
-    weakest: Weakest,
+    contest: Contest,
 }
 
-impl Default for Partners {
-    fn default() -> Self {
-        Self {
-            octets: Octets::new(),
-            ghosts: Vec::new(),
-            free: Vec::new(),
-            weakest: Weakest::new(),
-        }
-    }
-}
+/// Below this many bytes nobody needs to be careful.
+const LARGEST_FREE: usize = 128 << 20;
+/// For partners, of the 512 bytes that a pair may take in all when there are a million.
+const BYTES_A_PAIR: usize = 176;
+/// The share of that which may be spent on ghosts: a fifth, as of a full row of four octets.
+const GHOSTS_SHARE: usize = 5;
 
 impl Partners {
+    /// None yet, of at most `max_pairs` pairs.
+    pub fn new(max_pairs: usize) -> Self {
+        let bytes = max_pairs.saturating_mul(BYTES_A_PAIR).max(LARGEST_FREE);
+        let ghosts = bytes / GHOSTS_SHARE;
+        Self {
+            octets: Octets::new(bytes - ghosts),
+            ghosts: Vec::new(),
+            most_ghosts: ghosts / (size_of::<Ghosts>() + size_of::<u32>()),
+            free: Vec::new(),
+            contest: Contest::new(),
+        }
+    }
+
+    /// Whether a row can only grow if another shrinks.
+    pub fn is_short(&self) -> bool {
+        self.octets.is_short()
+    }
+
     /// Bytes in use or given back.
     pub fn memory_bytes(&self) -> usize {
         self.octets.memory_bytes()
@@ -131,14 +149,17 @@ impl Partners {
             + self.free.len() * size_of::<u32>()
     }
 
-    /// Room for a row's ghosts.
+    /// Room for a row's ghosts, if there is some.
     fn lend_ghosts(&mut self) -> u32 {
-        let Some(place) = self.free.pop() else {
-            self.ghosts.push(Ghosts::EMPTY);
-            return (self.ghosts.len() - 1) as u32;
-        };
-        self.ghosts[place as usize] = Ghosts::EMPTY;
-        place
+        if let Some(place) = self.free.pop() {
+            self.ghosts[place as usize] = Ghosts::EMPTY;
+            return place;
+        }
+        if self.ghosts.len() >= self.most_ghosts {
+            return NONE;
+        }
+        self.ghosts.push(Ghosts::EMPTY);
+        (self.ghosts.len() - 1) as u32
     }
 }
 
@@ -161,7 +182,8 @@ pub struct Row {
     ghosts: u32,
     /// Partners held.
     len: u16,
-    next_ghost: u8,
+    /// Counted since [`Row::shrink`] last looked.
+    used: bool,
 }
 
 impl Default for Row {
@@ -174,7 +196,7 @@ impl Default for Row {
             first: NONE,
             ghosts: NONE,
             len: 0,
-            next_ghost: 0,
+            used: false,
         }
     }
 }
@@ -199,7 +221,8 @@ impl Row {
         mut random: impl FnMut() -> u64,
     ) {
         partners.octets.open(self.first);
-        partners.weakest.clear();
+        partners.contest.clear();
+        self.used = true;
         let one = self.age(now, decay, &mut partners.octets);
         partners.octets.index(self.len());
         self.windows += one;
@@ -222,17 +245,11 @@ impl Row {
                 self.admit(newcomer, max_partners, partners, &mut random);
                 continue;
             };
-            let partner = partners.octets.update(lane, |partner| {
-                partner.count += one;
-                partner.chance = chance;
-                partner.followed = partner.followed_at(number) | 1;
-                partner.at = number as u16;
-                let share = one / partner.count;
-                partner.lag_ms += (lag_ms - partner.lag_ms) * share;
-            });
-            if !partners.weakest.is_clear() {
-                let excess = partner.excess(self.windows, number);
-                partners.weakest.change(lane, excess);
+            let octets = &mut partners.octets;
+            octets.follow(lane, one, number, chance, lag_ms);
+            if !partners.contest.is_clear() {
+                let excess = octets.get(lane).excess(self.windows, number);
+                partners.contest.change(lane, excess);
             }
         }
     }
@@ -253,30 +270,78 @@ impl Row {
             self.len += 1;
             return;
         }
-        if self.ghosts == NONE {
+        if len == 0 {
+            return;
+        }
+        if self.ghosts == NONE && len >= max_partners {
             self.ghosts = partners.lend_ghosts();
         }
-        let ghosts = &mut partners.ghosts[self.ghosts as usize];
-        if ghosts.take(newcomer.pair) {
+        let mut ghosts = partners.ghosts.get_mut(self.ghosts as usize);
+        if ghosts.as_mut().is_some_and(|g| g.take(newcomer.pair)) {
             newcomer.count = 2.0 * one;
         }
-        let (octets, weakest) = (&mut partners.octets, &mut partners.weakest);
-        if weakest.is_clear() {
-            weakest.enter(len, octets.excesses(self.windows, number));
+        let (octets, contest) = (&mut partners.octets, &mut partners.contest);
+        if contest.is_clear() {
+            contest.enter(len, octets.excesses(self.windows, number));
             for lane in octets.indexed()..len {
-                weakest.change(lane, octets.get(lane).excess(one, number));
+                contest.change(lane, octets.get(lane).excess(one, number));
             }
         }
         // The windows before its first are unknown: it is credited with this one alone.
         let gain = newcomer.excess(one, number);
-        let (lane, held) = weakest.get();
-        if held > gain && random() % (i64::from(gain) + i64::from(held)) as u64 >= gain as u64 {
-            ghosts.remember(newcomer.pair, &mut self.next_ghost);
+        let (lane, held) = contest.weakest();
+        let mut gone = newcomer.pair;
+        if held <= gain || self.yields(octets, lane, (held, gain), random) {
+            gone = octets.get(lane).pair;
+            octets.set(lane, &newcomer);
+            contest.change(lane, gain);
+        }
+        if let Some(ghosts) = ghosts {
+            ghosts.remember(gone);
+        }
+    }
+
+    /// Whether the partner in `lane`, though stronger, makes room for a newcomer: a matter of luck.
+    fn yields(
+        &self,
+        octets: &Octets,
+        lane: usize,
+        (held, gain): (i16, i16),
+        random: &mut impl FnMut() -> u64,
+    ) -> bool {
+        let mut held = i64::from(held);
+        if held == i64::from(STRONGEST) {
+            held = held.max((octets.get(lane).above_chance(self.windows) * 256.0) as i64);
+        }
+        let gain = i64::from(gain.max(0));
+        random() % ((gain + held) as u64).max(1) < gain as u64
+    }
+
+    /// Gives up the weaker half if nothing was counted since the last call, so that others can grow.
+    #[cold]
+    pub fn shrink(&mut self, partners: &mut Partners) {
+        if std::mem::take(&mut self.used) || self.first == NONE {
             return;
         }
-        ghosts.remember(octets.get(lane).pair, &mut self.next_ghost);
-        octets.set(lane, &newcomer);
-        weakest.change(lane, gain);
+        if self.ghosts != NONE {
+            partners
+                .free
+                .push(std::mem::replace(&mut self.ghosts, NONE));
+        }
+        let octets = &mut partners.octets;
+        octets.open(self.first);
+        let keep = octets.room() / 2 / LANES * LANES;
+        let contest = &mut partners.contest;
+        contest.enter(self.len(), octets.excesses(self.windows, self.closed));
+        while self.len() > keep {
+            let last = self.len() - 1;
+            let (weakest, _) = contest.weakest();
+            contest.change(weakest, octets.get(last).excess(self.windows, self.closed));
+            octets.set(weakest, &octets.get(last));
+            contest.change(last, STRONGEST);
+            self.len -= 1;
+        }
+        octets.shorten(&mut self.first, keep);
     }
 
     /// Gives everything back.
@@ -338,13 +403,8 @@ impl Row {
 
     /// Takes note of what came of predicting `partner` for this row's source.
     pub fn feed_back(&self, partner: PairId, useful: bool, partners: &mut Partners) {
-        partners.octets.open(self.first);
-        partners.octets.index(self.len());
-        if let Some(lane) = partners.octets.find(partner) {
-            partners
-                .octets
-                .update(lane, |partner| partner.came.push(useful));
-        }
+        let octets = &mut partners.octets;
+        octets.feed_back(self.first, self.len(), partner, useful);
     }
 
     fn partners(&self, partners: &Partners) -> impl Iterator<Item = Partner> {

@@ -80,8 +80,12 @@ pub fn check_time(at: Timestamp, now: Timestamp) -> Result<(), Refused> {
     Ok(())
 }
 
+/// 128 bytes: what a target needs in the first cache line, the rows in the second.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 struct PairState {
+    /// Of the pair that has the slot.
+    generation: u16,
     last_target: LastTarget,
     last_seen: Timestamp,
     /// When it was last a target.
@@ -112,6 +116,8 @@ pub struct Model {
     reads_seen: bool,
     random: u64,
     partners: Partners,
+    /// The pair whose rows are looked at next when room is short.
+    hand: usize,
     last_closed: Timestamp,
     /// When the stream began.
     began: Option<Timestamp>,
@@ -134,7 +140,8 @@ impl Model {
             moment: decay.at(Timestamp::ZERO),
             reads_seen: false,
             random: 0x9e37_79b9_7f4a_7c15,
-            partners: Partners::default(),
+            partners: Partners::new(config.max_pairs),
+            hand: 0,
             last_closed: Timestamp::ZERO,
             began: None,
             late: 0,
@@ -289,7 +296,11 @@ impl Model {
             Interned::Known(_) => {}
             Interned::New(_) => self.states.push(PairState::default()),
             Interned::Replaced(id) => {
-                let mut gone = std::mem::take(&mut self.states[id.index()]);
+                let fresh = PairState {
+                    generation: id.generation,
+                    ..PairState::default()
+                };
+                let mut gone = std::mem::replace(&mut self.states[id.index()], fresh);
                 for row in &mut gone.rows {
                     row.clear(&mut self.partners);
                 }
@@ -323,11 +334,12 @@ impl Model {
             return false;
         };
         self.last_closed = self.clock;
-        if !self.pairs.is_live(closed.pair) {
+        let state = &mut self.states[closed.pair.index()];
+        if state.generation != closed.pair.generation {
             return true;
         }
         let random = &mut self.random;
-        let row = &mut self.states[closed.pair.index()].rows[closed.kind.index()];
+        let row = &mut state.rows[closed.kind.index()];
         row.count(
             closed,
             self.clock,
@@ -336,7 +348,22 @@ impl Model {
             &mut self.partners,
             || next_random(random),
         );
+        if self.partners.is_short() {
+            self.shrink_rows();
+        }
         true
+    }
+
+    /// Takes back some room from rows that are not used: the second chance of CLOCK. Looks at two
+    /// pairs, so a window costs the same however many rows there are.
+    #[cold]
+    fn shrink_rows(&mut self) {
+        for _ in 0..2 {
+            self.hand = (self.hand + 1) % self.states.len();
+            for row in &mut self.states[self.hand].rows {
+                row.shrink(&mut self.partners);
+            }
+        }
     }
 
     fn set_clock(&mut self, at: Timestamp) {
@@ -356,7 +383,7 @@ impl Model {
             state.entered = [Decayed::default(); 2];
             state.covered = Decayed::default();
         }
-        self.partners = Partners::default();
+        self.partners = Partners::new(self.config.max_pairs);
     }
 }
 

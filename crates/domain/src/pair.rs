@@ -69,14 +69,14 @@ impl Interned {
 }
 
 impl PairTable {
-    /// A table for at most `max_pairs` (at least 1).
+    /// A table for at most `max_pairs` (1 to 2²⁴).
     pub fn new(max_pairs: usize) -> Self {
         Self {
             slots: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::default(),
             hand: 0,
-            max_pairs: max_pairs.clamp(1, u32::MAX as usize),
+            max_pairs: max_pairs.clamp(1, 1 << 24),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::pair::PairId;
 pub(super) const LANES: usize = 8;
 
 /// Octets of the longest row: `max_partners` is 256 at most.
-const MOST_OCTETS: usize = 32;
+pub(super) const MOST_OCTETS: usize = 32;
 
 /// No octet.
 pub(super) const NONE: u32 = u32::MAX;
@@ -34,16 +34,17 @@ pub(super) struct Partner {
     pub(super) came: History,
 }
 
+/// 140 bytes; all zero but `next` when empty.
 #[derive(Debug, Clone)]
 struct Octet {
-    /// The lower and the upper half of the slots.
+    /// The lower two bytes of the slots, and the third: there are at most 2²⁴.
     low: [u16; LANES],
-    high: [u16; LANES],
+    high: [u8; LANES],
     generation: [u16; LANES],
     at: [u16; LANES],
     count: [f32; LANES],
-    chance: [f32; LANES],
-    lag_ms: [f32; LANES],
+    chance: [Short; LANES],
+    lag_ms: [Short; LANES],
     followed: [u8; LANES],
     came: [History; LANES],
     /// The row's next octet.
@@ -57,8 +58,8 @@ impl Octet {
         generation: [0; LANES],
         at: [0; LANES],
         count: [0.0; LANES],
-        chance: [0.0; LANES],
-        lag_ms: [0.0; LANES],
+        chance: [Short::ZERO; LANES],
+        lag_ms: [Short::ZERO; LANES],
         followed: [0; LANES],
         came: [History::NONE; LANES],
         next: NONE,
@@ -75,19 +76,19 @@ impl Octet {
         Partner {
             pair: self.pair(lane),
             count: self.count[lane],
-            chance: self.chance[lane],
-            lag_ms: self.lag_ms[lane],
+            chance: self.chance[lane].get(),
+            lag_ms: self.lag_ms[lane].get(),
             at: self.at[lane],
             followed: self.followed[lane],
             came: self.came[lane],
         }
     }
 
-    fn excesses(&self, windows: f32, closed: u16) -> [i32; LANES] {
+    fn excesses(&self, windows: f32, closed: u16) -> [i16; LANES] {
         let mut excesses = [0; LANES];
         for (lane, found) in excesses.iter_mut().enumerate() {
             *found = excess(
-                self.count[lane] - windows * self.chance[lane],
+                self.count[lane] - windows * self.chance[lane].get(),
                 closed.wrapping_sub(self.at[lane]),
             );
         }
@@ -96,11 +97,11 @@ impl Octet {
 
     fn set(&mut self, lane: usize, partner: &Partner) {
         self.low[lane] = partner.pair.slot as u16;
-        self.high[lane] = (partner.pair.slot >> 16) as u16;
+        self.high[lane] = (partner.pair.slot >> 16) as u8;
         self.generation[lane] = partner.pair.generation;
         self.count[lane] = partner.count;
-        self.chance[lane] = partner.chance;
-        self.lag_ms[lane] = partner.lag_ms;
+        self.chance[lane] = Short::of(partner.chance);
+        self.lag_ms[lane] = Short::of(partner.lag_ms);
         self.at[lane] = partner.at;
         self.followed[lane] = partner.followed;
         self.came[lane] = partner.came;
@@ -111,6 +112,8 @@ impl Octet {
 #[derive(Debug)]
 pub(super) struct Octets {
     octets: Vec<Octet>,
+    /// As many as there may be.
+    limit: usize,
     /// The first of those given back, chained by `next`.
     free: u32,
     /// The row at hand: the places of its octets.
@@ -131,9 +134,11 @@ const BUCKETS: usize = 128;
 const NOBODY: u16 = u16::MAX;
 
 impl Octets {
-    pub(super) fn new() -> Self {
+    /// None yet, at most as many as fit into `bytes`.
+    pub(super) fn new(bytes: usize) -> Self {
         Self {
             octets: Vec::new(),
+            limit: (bytes / size_of::<Octet>()).clamp(1, NONE as usize),
             free: NONE,
             places: [NONE; MOST_OCTETS],
             open: 0,
@@ -213,31 +218,52 @@ impl Octets {
         self.octet_mut(lane).set(lane % LANES, partner);
     }
 
-    /// Changes what can change without the partner becoming another.
-    pub(super) fn update(&mut self, lane: usize, change: impl FnOnce(&mut Partner)) -> Partner {
+    /// The partner in a lane of the row at hand has followed once more, in window `number`: by so
+    /// much its count grows.
+    pub(super) fn follow(&mut self, lane: usize, one: f32, number: u32, chance: f32, lag_ms: f32) {
         let octet = self.octet_mut(lane);
         let lane = lane % LANES;
-        let mut partner = octet.get(lane);
-        change(&mut partner);
-        octet.count[lane] = partner.count;
-        octet.chance[lane] = partner.chance;
-        octet.lag_ms[lane] = partner.lag_ms;
-        octet.at[lane] = partner.at;
-        octet.followed[lane] = partner.followed;
-        octet.came[lane] = partner.came;
-        partner
+        let count = octet.count[lane] + one;
+        octet.count[lane] = count;
+        octet.chance[lane] = Short::of(chance);
+        octet.followed[lane] = followed_at(octet.followed[lane], octet.at[lane], number) | 1;
+        octet.at[lane] = number as u16;
+        let mean = octet.lag_ms[lane].get();
+        octet.lag_ms[lane] = Short::of(mean + (lag_ms - mean) * (one / count));
+    }
+
+    /// Takes note of what came of predicting `pair` for the row that begins at `first` and has
+    /// `len` partners.
+    pub(super) fn feed_back(&mut self, first: u32, len: usize, pair: PairId, useful: bool) {
+        let mut at = first;
+        for begin in (0..len).step_by(LANES) {
+            let Some(octet) = self.octets.get_mut(at as usize) else {
+                return;
+            };
+            let lanes = 0..LANES.min(len - begin);
+            if let Some(lane) = lanes.into_iter().find(|&lane| octet.pair(lane) == pair) {
+                octet.came[lane].push(useful);
+                return;
+            }
+            at = octet.next;
+        }
     }
 
     /// For each octet of the row at hand, what each of its lanes counts above chance; see
     /// [`Partner::excess`].
-    pub(super) fn excesses(&self, windows: f32, closed: u32) -> impl Iterator<Item = [i32; LANES]> {
+    pub(super) fn excesses(&self, windows: f32, closed: u32) -> impl Iterator<Item = [i16; LANES]> {
         let places = self.places[..self.open].iter();
         places.map(move |&place| self.octets[place as usize].excesses(windows, closed as u16))
     }
 
-    /// Appends an octet to the row at hand, which begins at `first`.
+    /// Whether none is left.
+    pub(super) fn is_short(&self) -> bool {
+        self.free == NONE && self.octets.len() >= self.limit
+    }
+
+    /// Appends an octet to the row at hand, which begins at `first`, if one is left.
     pub(super) fn extend(&mut self, first: &mut u32) -> bool {
-        if self.open >= MOST_OCTETS {
+        if self.open >= MOST_OCTETS || self.is_short() {
             return false;
         }
         let place = self.free;
@@ -295,22 +321,96 @@ impl Octets {
 impl Partner {
     /// The bits of `followed` as of window `closed` of the row.
     pub(super) fn followed_at(&self, closed: u32) -> u8 {
-        let passed = (closed as u16).wrapping_sub(self.at);
-        self.followed.checked_shl(u32::from(passed)).unwrap_or(0)
+        followed_at(self.followed, self.at, closed)
     }
 
     /// Count minus what chance explains, less a sixteenth for each window since it last followed, in
-    /// 1/1024: integers, because they are compared and sorted.
+    /// 1/256 and from −128 to 128: small integers, because their minimum is found by vector
+    /// instructions.
     ///
     /// The sixteenth puts those that were seen once in the order of their age. So the room that
     /// proven partners leave is a queue, in which a newcomer waits for its second appearance
     /// as long as the others allow.
-    pub(super) fn excess(&self, windows: f32, closed: u32) -> i32 {
+    pub(super) fn excess(&self, windows: f32, closed: u32) -> i16 {
         let idle = (closed as u16).wrapping_sub(self.at);
-        excess(self.count - windows * self.chance, idle)
+        excess(self.above_chance(windows), idle)
+    }
+
+    /// Count minus what chance explains.
+    pub(super) fn above_chance(&self, windows: f32) -> f32 {
+        self.count - windows * self.chance
     }
 }
 
-fn excess(above_chance: f32, idle: u16) -> i32 {
-    (above_chance * 1_024.0) as i32 - 64 * i32::from(idle)
+fn followed_at(followed: u8, at: u16, closed: u32) -> u8 {
+    let passed = (closed as u16).wrapping_sub(at);
+    followed.checked_shl(u32::from(passed)).unwrap_or(0)
+}
+
+fn excess(above_chance: f32, idle: u16) -> i16 {
+    /// 1.5 · 2²³: in the sum the whole part of a small number is in the lowest bits. Where vector
+    /// instructions have no conversion that saturates this is an addition.
+    const WHOLE: f32 = 12_582_912.0;
+    let above = above_chance * 256.0;
+    let above = if above < 32_767.0 { above } else { 32_767.0 };
+    let above = if above > -32_768.0 { above } else { -32_768.0 };
+    let above = (above + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i16;
+    let idle = if idle < 2_047 { idle } else { 2_047 };
+    above.saturating_sub((16 * idle) as i16)
+}
+
+/// A number from 2⁻⁴⁰ to 2²⁴ in two bytes, to a two-thousandth: the upper bits of an `f32` above the
+/// exponent of 2⁻⁴⁰. Smaller ones, and zero, are 2⁻⁴⁰.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Short(u16);
+
+/// The bits of an `f32` that are dropped.
+const DROPPED: u32 = 13;
+/// The bits of 2⁻⁴⁰.
+const SMALLEST: u32 = (127 - 40) << 23;
+
+impl Short {
+    const ZERO: Self = Self(0);
+
+    fn of(value: f32) -> Self {
+        // Numbers that are not negative are in the order of their bits.
+        let largest = SMALLEST + (u32::from(u16::MAX) << DROPPED);
+        let rounded = (value.to_bits() as i32).saturating_add(1 << (DROPPED - 1));
+        let bits = rounded.clamp(SMALLEST as i32, largest as i32) as u32;
+        Self(((bits - SMALLEST) >> DROPPED) as u16)
+    }
+
+    fn get(self) -> f32 {
+        f32::from_bits((u32::from(self.0) << DROPPED) + SMALLEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_short_is_its_number_to_a_two_thousandth(exponent in -39.9_f32..23.9) {
+            let value = exponent.exp2();
+            let error = Short::of(value).get() / value - 1.0;
+            prop_assert!(error.abs() < 1.0 / 2_000.0, "{} {}", value, error);
+        }
+    }
+
+    #[test]
+    fn a_short_has_bounds() {
+        for small in [0.0, -1.0, 1e-20] {
+            assert!(Short::of(small).get() < 1e-12, "{small}");
+        }
+        for large in [2e7, 1e30, f32::INFINITY] {
+            assert!(Short::of(large).get() > 1.6e7, "{large}");
+        }
+    }
+
+    #[test]
+    fn an_octet_has_the_size_that_the_bounds_are_made_of() {
+        assert_eq!(size_of::<Octet>(), 140);
+    }
 }
