@@ -294,6 +294,15 @@ impl Window {
         })
     }
 
+    /// Who opened the window that is closed after the next `ahead` ones.
+    pub fn upcoming(&self, ahead: u64) -> Option<(PairId, SourceKind)> {
+        let number = self.oldest + ahead;
+        (number < self.next_source).then(|| {
+            let source = self.source(number);
+            (source.pair, source.kind)
+        })
+    }
+
     /// Windows not closed yet.
     pub fn open(&self) -> usize {
         (self.next_source - self.oldest) as usize

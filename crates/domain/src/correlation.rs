@@ -98,6 +98,11 @@ fn likely_past(support: f32, windows: f32) -> u8 {
 /// third).
 const RETAINED_WINDOWS: f32 = 4.0;
 
+/// Octets of a row that are fetched ahead: the usual 32 partners.
+const TOUCHED_OCTETS: usize = 4;
+/// Parts that [`Row::touch`] can fetch.
+pub const TOUCHED_PARTS: usize = TOUCHED_OCTETS + 1;
+
 /// A unit below this is multiplied into the counts, so that they stay in range.
 const SMALLEST_UNIT: f32 = 0.25;
 
@@ -331,6 +336,11 @@ impl Row {
         let octets = &mut partners.octets;
         octets.open(self.first);
         let keep = octets.room() / 2 / LANES * LANES;
+        if keep == 0 {
+            octets.shorten(&mut self.first, 0);
+            self.len = 0;
+            return;
+        }
         let contest = &mut partners.contest;
         contest.enter(self.len(), octets.excesses(self.windows, self.closed));
         while self.len() > keep {
@@ -414,6 +424,16 @@ impl Row {
     /// Partners held, dead ones included until their slots are needed.
     pub fn len(&self) -> usize {
         usize::from(self.len)
+    }
+
+    /// Reads from a part of what counting will read, so that it has arrived by then: parts 0 to 3 are
+    /// octets, each of which is found by the one before it, and 4 is the ghosts.
+    pub fn touch(&self, part: usize, partners: &Partners) {
+        if part < TOUCHED_OCTETS {
+            partners.octets.touch(self.first, part);
+        } else if let Some(ghosts) = partners.ghosts.get(self.ghosts as usize) {
+            ghosts.touch();
+        }
     }
 
     /// Whether nothing has been counted.

@@ -6,10 +6,11 @@
 
 pub mod snapshot;
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use crate::co_occurrence::{CLOSED_PER_EVENT, LastTarget, SourceKind, Window, WindowConfig};
-use crate::correlation::{AsTarget, Association, Partners, Row};
+use crate::correlation::{AsTarget, Association, Partners, Row, TOUCHED_PARTS};
 use crate::decay::{Decay, Decayed, Instant};
 use crate::event::{Event, Op};
 use crate::key::Key;
@@ -168,6 +169,7 @@ impl Model {
                 break;
             }
         }
+        self.touch_upcoming();
         let id = self.intern(&event.key);
         self.states[id.index()].last_seen = self.clock;
         if event.op.reads() && !self.reads_seen {
@@ -352,6 +354,22 @@ impl Model {
             self.shrink_rows();
         }
         true
+    }
+
+    /// Begins to fetch from memory what the next windows will be counted in. Past some thousand pairs
+    /// hardly any of it is in the processor's own cache, and a row's parts are found one through the other;
+    /// but those of the next six windows are fetched side by side, a part of each for each event.
+    fn touch_upcoming(&self) {
+        let row = |ahead| {
+            let (pair, kind) = self.window.upcoming(ahead as u64)?;
+            Some(&self.states[pair.index()].rows[kind.index()])
+        };
+        for part in 0..TOUCHED_PARTS {
+            if let Some(row) = row(TOUCHED_PARTS - 1 - part) {
+                row.touch(part, &self.partners);
+            }
+        }
+        black_box(row(TOUCHED_PARTS).map(Row::len));
     }
 
     /// Takes back some room from rows that are not used: the second chance of CLOCK. Looks at two

@@ -4,6 +4,8 @@
 //! do for caches (Megiddo & Modha, FAST '03). It triples the time that a partner has for its
 //! second appearance; one stranger in eight thousand is mistaken for one that was here.
 
+use std::hint::black_box;
+
 use crate::pair::PairId;
 
 /// Sets of eight, each a queue. A fingerprint says which one it belongs to, so that one comparison of
@@ -12,6 +14,7 @@ const SETS: usize = 8;
 
 /// The fingerprints of one row.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 pub(super) struct Ghosts([[u16; 8]; SETS]);
 
 impl Ghosts {
@@ -25,6 +28,11 @@ impl Ghosts {
 
     fn set(&mut self, print: u16) -> &mut [u16; 8] {
         &mut self.0[usize::from(print) % SETS]
+    }
+
+    /// Reads from both cache lines.
+    pub(super) fn touch(&self) {
+        black_box((self.0[0][0], self.0[SETS / 2][0]));
     }
 
     /// Remembers the pair; the one remembered longest ago in its set is forgotten.
