@@ -214,10 +214,10 @@ impl Model {
         now: Timestamp,
         out: &mut Vec<Association>,
     ) {
-        if !self.pairs.is_live(id) {
+        let Some(state) = self.state(id) else {
             return;
-        }
-        let row = &self.states[id.index()].rows[kind.index()];
+        };
+        let row = &state.rows[kind.index()];
         let moment = if now <= self.clock {
             self.moment
         } else {
@@ -227,10 +227,7 @@ impl Model {
         let span = self.config.window.span.as_secs_f32();
         let elapsed = self.elapsed.get(moment) + span;
         let as_target = |pair: PairId| {
-            let state = self
-                .pairs
-                .is_live(pair)
-                .then(|| &self.states[pair.index()])?;
+            let state = self.state(pair)?;
             Some(AsTarget {
                 entered: state.entered[kind.index()].get(moment),
                 windows,
@@ -244,7 +241,7 @@ impl Model {
 
     /// What came of fetching `partner` because of `kind` of `source`.
     pub fn feed_back(&mut self, source: PairId, kind: SourceKind, partner: PairId, useful: bool) {
-        if self.pairs.is_live(source) {
+        if self.state(source).is_some() {
             let row = &self.states[source.index()].rows[kind.index()];
             row.feed_back(partner, useful, &mut self.partners);
         }
@@ -290,6 +287,13 @@ impl Model {
             + self.states.capacity() * size_of::<PairState>()
             + self.window.memory_bytes()
             + self.partners.memory_bytes()
+    }
+
+    /// What is known of a pair, if it is still tracked. Does not touch the table of pairs, which lies
+    /// elsewhere in memory.
+    fn state(&self, id: PairId) -> Option<&PairState> {
+        let state = self.states.get(id.index());
+        state.filter(|state| state.generation == id.generation)
     }
 
     fn intern(&mut self, key: &Key) -> PairId {

@@ -95,7 +95,7 @@ impl Evidence {
             self.followed.pattern(),
             self.came.pattern(),
             self.votes.min(15) | read << 4 | hop << 5,
-            (-(1.0 - self.joint).max(1e-3).log2() * 4.0) as u8,
+            quarters((1.0 - self.joint).max(1e-3).recip()),
             self.trigger as u8 | read << 3 | hop << 4 | (self.standing as u8) << 5,
             self.idle
                 .map_or(63, |idle| steps(idle as f32, 8.0, 2.0).min(62)),
@@ -108,13 +108,30 @@ impl Evidence {
     }
 }
 
-/// 0 up to `from`, then `per_doubling` steps for each doubling.
+/// 0 up to `from`, then one or two steps for each doubling.
 fn steps(value: f32, from: f32, per_doubling: f32) -> u8 {
     if value <= from {
         return 0;
     }
-    // Saturates at 255.
-    (((value / from).log2() * per_doubling) as u8).saturating_add(1)
+    let quarters = quarters(value / from);
+    let steps = if per_doubling > 1.0 {
+        quarters / 2
+    } else {
+        quarters / 4
+    };
+    steps.saturating_add(1)
+}
+
+/// Four times the binary logarithm of a number of 1 or more, rounded down, at most 255: read off its
+/// exponent and three thresholds, as a logarithm would cost as much as all else of a clue.
+fn quarters(ratio: f32) -> u8 {
+    /// 2^(1/4), 2^(1/2), 2^(3/4).
+    const THRESHOLDS: [f32; 3] = [1.189_207_1, std::f32::consts::SQRT_2, 1.681_792_9];
+    let bits = ratio.to_bits();
+    let exponent = (bits >> 23 & 0xff).saturating_sub(127);
+    let mantissa = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000);
+    let passed = THRESHOLDS.map(|threshold| u32::from(mantissa >= threshold));
+    (4 * exponent + passed.iter().sum::<u32>()).min(255) as u8
 }
 
 /// How far one verdict moves the weights. Smaller follows slower, larger forgets the rare.
@@ -235,6 +252,14 @@ mod tests {
     }
 
     proptest! {
+        /// Against the logarithm; at a threshold itself it may round either way.
+        #[test]
+        fn quarters_are_four_times_the_binary_logarithm(exponent in 0.0_f64..63.0) {
+            let exact = exponent * 4.0;
+            prop_assume!((exact - exact.round()).abs() > 1e-4);
+            prop_assert_eq!(u64::from(quarters(exponent.exp2() as f32)), exact as u64);
+        }
+
         /// Whatever the evidence and whatever was learned: a probability, and no panic.
         #[test]
         fn the_answer_is_a_probability(
