@@ -67,12 +67,13 @@ fn main() {
         .map(|_| Instant::now().elapsed().as_nanos() as u32)
         .collect();
     let selections = selecting.len();
+    let miss = miss_ns();
     let [l50, l95] = percentiles(&mut learning);
     let [s50, s95] = percentiles(&mut selecting);
     let [c50, _] = percentiles(&mut clock);
     println!(
         "{{\"pairs\":{tracked},\"events\":{events},\"learn_p50_ns\":{l50},\"learn_p95_ns\":{l95},\
-         \"select_p50_ns\":{s50},\"select_p95_ns\":{s95},\"clock_ns\":{c50},\
+         \"select_p50_ns\":{s50},\"select_p95_ns\":{s95},\"clock_ns\":{c50},\"miss_ns\":{miss:.1},\
          \"candidates\":{:.1},\"chosen\":{:.1},\
          \"resident_bytes_per_pair\":{},\"counted_bytes_per_pair\":{}}}",
         candidates as f64 / selections as f64,
@@ -86,6 +87,27 @@ fn main() {
 fn percentiles(values: &mut [u32]) -> [u32; 2] {
     values.sort_unstable();
     [values.len() / 2, values.len() * 95 / 100].map(|at| values[at])
+}
+
+/// What a read that no cache answers takes, each waiting for the one before it: a walk in random order
+/// through 256 MiB.
+fn miss_ns() -> f64 {
+    const LINES: usize = 256 * 1_024 * 1_024 / 64;
+    const STEPS: usize = 1_000_000;
+    let mut next: Vec<[u32; 16]> = (0..LINES as u32).map(|at| [at; 16]).collect();
+    let mut stream = Stream::new(GROUP);
+    // Sattolo's shuffle: one cycle through all lines.
+    for at in (1..LINES).rev() {
+        let other = stream.below(at as u64) as usize;
+        let (a, b) = (next[at][0], next[other][0]);
+        (next[at][0], next[other][0]) = (b, a);
+    }
+    let (start, mut at) = (Instant::now(), 0);
+    for _ in 0..STEPS {
+        at = next[at as usize][0];
+    }
+    std::hint::black_box(at);
+    start.elapsed().as_nanos() as f64 / STEPS as f64
 }
 
 /// The process's resident set; 0 where there is no `/proc`.

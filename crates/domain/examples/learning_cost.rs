@@ -17,7 +17,12 @@ fn main() {
     let keys: Vec<Key> = (0..active.max(1))
         .map(|n| Key::new(format!("price:ethereum:0x{n:040x}"), 0, ChainId::DEFAULT))
         .collect();
-    let mut model = Model::new(ModelConfig::default());
+    let config = ModelConfig::default();
+    let mut model = Model::new(ModelConfig {
+        // None of them is evicted: that would be another cost.
+        max_pairs: config.max_pairs.max(keys.len()),
+        ..config
+    });
     let mut random = 1_u64;
     for number in 0..events {
         random = random

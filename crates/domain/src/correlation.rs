@@ -2,7 +2,9 @@
 
 mod contest;
 mod ghosts;
+mod number;
 mod octet;
+mod partners;
 
 use std::time::Duration;
 
@@ -13,9 +15,10 @@ use crate::pair::PairId;
 use crate::score::Counts;
 use crate::time::Timestamp;
 
-use contest::{Contest, STRONGEST};
-use ghosts::Ghosts;
+use contest::STRONGEST;
 use octet::{LANES, NONE, Octets, Partner};
+
+pub use partners::Partners;
 
 /// What the model says of one partner of a pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,68 +109,6 @@ pub const TOUCHED_PARTS: usize = TOUCHED_OCTETS + 1;
 /// A unit below this is multiplied into the counts, so that they stay in range.
 const SMALLEST_UNIT: f32 = 0.25;
 
-/// Where the partners of all rows lie, and what counting needs of scratch.
-///
-/// Bounded: [`LARGEST_FREE`] bytes, or [`BYTES_A_PAIR`] for each pair if that is more. Up to 100,000
-/// pairs every row can be full; of a million, those that are used take from those that are not.
-#[derive(Debug)]
-pub struct Partners {
-    octets: Octets,
-    /// Of the rows that are full.
-    ghosts: Vec<Ghosts>,
-    most_ghosts: usize,
-    /// Places of ghosts given back.
-    free: Vec<u32>,
-    contest: Contest,
-}
-
-/// Below this many bytes nobody needs to be careful.
-const LARGEST_FREE: usize = 128 << 20;
-/// For partners, of the 512 bytes that a pair may take in all when there are a million.
-const BYTES_A_PAIR: usize = 176;
-/// The share of that which may be spent on ghosts: a fifth, as of a full row of four octets.
-const GHOSTS_SHARE: usize = 5;
-
-impl Partners {
-    /// None yet, of at most `max_pairs` pairs.
-    pub fn new(max_pairs: usize) -> Self {
-        let bytes = max_pairs.saturating_mul(BYTES_A_PAIR).max(LARGEST_FREE);
-        let ghosts = bytes / GHOSTS_SHARE;
-        Self {
-            octets: Octets::new(bytes - ghosts),
-            ghosts: Vec::new(),
-            most_ghosts: ghosts / (size_of::<Ghosts>() + size_of::<u32>()),
-            free: Vec::new(),
-            contest: Contest::new(),
-        }
-    }
-
-    /// Whether a row can only grow if another shrinks.
-    pub fn is_short(&self) -> bool {
-        self.octets.is_short()
-    }
-
-    /// Bytes in use or given back.
-    pub fn memory_bytes(&self) -> usize {
-        self.octets.memory_bytes()
-            + self.ghosts.len() * size_of::<Ghosts>()
-            + self.free.len() * size_of::<u32>()
-    }
-
-    /// Room for a row's ghosts, if there is some.
-    fn lend_ghosts(&mut self) -> u32 {
-        if let Some(place) = self.free.pop() {
-            self.ghosts[place as usize] = Ghosts::EMPTY;
-            return place;
-        }
-        if self.ghosts.len() >= self.most_ghosts {
-            return NONE;
-        }
-        self.ghosts.push(Ghosts::EMPTY);
-        (self.ghosts.len() - 1) as u32
-    }
-}
-
 /// The partners of one pair in one role, at most `max_partners`.
 ///
 /// Counts are stored in units of the row: decaying all of them is one multiplication, and they
@@ -187,6 +128,8 @@ pub struct Row {
     ghosts: u32,
     /// Partners held.
     len: u16,
+    /// Where the next ghost goes.
+    next_ghost: u8,
     /// Counted since [`Row::shrink`] last looked.
     used: bool,
 }
@@ -201,6 +144,7 @@ impl Default for Row {
             first: NONE,
             ghosts: NONE,
             len: 0,
+            next_ghost: 0,
             used: false,
         }
     }
@@ -302,7 +246,7 @@ impl Row {
             contest.change(lane, gain);
         }
         if let Some(ghosts) = ghosts {
-            ghosts.remember(gone);
+            ghosts.remember(gone, &mut self.next_ghost);
         }
     }
 
@@ -311,12 +255,12 @@ impl Row {
         &self,
         octets: &Octets,
         lane: usize,
-        (held, gain): (i16, i16),
+        (held, gain): (i32, i32),
         random: &mut impl FnMut() -> u64,
     ) -> bool {
         let mut held = i64::from(held);
-        if held == i64::from(STRONGEST) {
-            held = held.max((octets.get(lane).above_chance(self.windows) * 256.0) as i64);
+        if held >= i64::from(STRONGEST) {
+            held = held.max((octets.get(lane).above_chance(self.windows) * 1_024.0) as i64);
         }
         let gain = i64::from(gain.max(0));
         random() % ((gain + held) as u64).max(1) < gain as u64
@@ -547,3 +491,6 @@ impl Row {
         self.unit = 1.0;
     }
 }
+
+#[cfg(test)]
+mod tests;

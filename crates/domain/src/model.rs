@@ -2,7 +2,8 @@
 //!
 //! Per event it touches the event's own pair, the two rings of [`Window`] and the rows of at
 //! most four sources whose windows close: O(1), whatever the number of pairs. Memory is bounded
-//! by `max_pairs` × (two rows of `max_partners` × 24 bytes + about 200 bytes).
+//! by `max_pairs` × about 200 bytes and the keys' own, and what [`Partners`] allows itself for all rows
+//! together: 128 MiB, or 176 bytes a pair if that is more.
 
 pub mod snapshot;
 
@@ -236,7 +237,12 @@ impl Model {
             })
         };
         let now = now.max(self.clock);
+        let known = out.len();
         row.associations(kind, now, &self.decay, &self.partners, as_target, out);
+        // Lags are kept to an eighth of a doubling; none is longer than the window.
+        for association in &mut out[known..] {
+            association.lag = association.lag.min(self.config.window.span);
+        }
     }
 
     /// What came of fetching `partner` because of `kind` of `source`.

@@ -8,13 +8,13 @@ use super::octet::{LANES, MOST_OCTETS};
 /// Leaves at most.
 const MOST: usize = MOST_OCTETS * LANES;
 
-/// The most that an excess can be told apart: 128 windows.
-pub(super) const STRONGEST: i16 = i16::MAX;
+/// The most that an excess can be told apart: 4,096 windows.
+pub(super) const STRONGEST: i32 = (1 << 22) - 1;
 
-/// What each partner of the row at hand counts above chance, in 1/256 of a window.
+/// What each partner of the row at hand counts above chance, in 1/1024 of a window.
 #[derive(Debug)]
 pub(super) struct Contest {
-    /// `excess << 16 | lane`: among equals the first lane is the weakest. The root is at 1. Of `n`
+    /// `excess << 8 | lane`: among equals the first lane is the weakest. The root is at 1. Of `n`
     /// nodes of one level, from n on, the first and the second half play each other: so whole
     /// vectors do when all matches are played.
     nodes: Box<[i32; 2 * MOST]>,
@@ -41,13 +41,13 @@ impl Contest {
     }
 
     /// The first `len` lanes of `excesses` take part.
-    pub(super) fn enter(&mut self, len: usize, excesses: impl Iterator<Item = [i16; LANES]>) {
+    pub(super) fn enter(&mut self, len: usize, excesses: impl Iterator<Item = [i32; LANES]>) {
         self.leaves = len.next_power_of_two().clamp(LANES, MOST);
         let leaves = &mut self.nodes[self.leaves..2 * self.leaves];
         let mut lanes: [i32; LANES] = [0, 1, 2, 3, 4, 5, 6, 7];
         for (places, excesses) in leaves.as_chunks_mut::<LANES>().0.iter_mut().zip(excesses) {
             for ((place, excess), lane) in places.iter_mut().zip(excesses).zip(&mut lanes) {
-                *place = i32::from(excess) << 16 | *lane;
+                *place = excess << 8 | *lane;
                 *lane += LANES as i32;
             }
         }
@@ -65,8 +65,8 @@ impl Contest {
     }
 
     /// The excess of a lane has changed.
-    pub(super) fn change(&mut self, lane: usize, excess: i16) {
-        let mut winner = i32::from(excess) << 16 | lane as i32;
+    pub(super) fn change(&mut self, lane: usize, excess: i32) {
+        let mut winner = excess << 8 | lane as i32;
         // With the usual size known the loop is unrolled.
         if self.leaves == 32 {
             self.replay(32, lane, &mut winner);
@@ -91,9 +91,9 @@ impl Contest {
     }
 
     /// The first lane of the smallest excess, and that excess.
-    pub(super) fn weakest(&self) -> (usize, i16) {
+    pub(super) fn weakest(&self) -> (usize, i32) {
         let root = self.nodes[1];
-        (root as u16 as usize, (root >> 16) as i16)
+        (root as u8 as usize, root >> 8)
     }
 }
 
@@ -106,17 +106,17 @@ mod tests {
         /// Against a search.
         #[test]
         fn the_weakest_is_the_first_of_the_smallest_after_any_changes(
-            mut excesses in prop::collection::vec(-3_i16..4, 1..=256),
-            changes in prop::collection::vec((any::<usize>(), -5_i16..6), 1..50),
-            offset in prop::sample::select(vec![0, STRONGEST - 5, i16::MIN + 5]),
+            mut excesses in prop::collection::vec(-3_i32..4, 1..=256),
+            changes in prop::collection::vec((any::<usize>(), -5_i32..6), 1..50),
+            offset in prop::sample::select(vec![0, STRONGEST - 5, 6 - STRONGEST]),
         ) {
             let mut contest = Contest::new();
             let len = excesses.len();
             excesses.iter_mut().for_each(|excess| *excess += offset);
-            let padded: Vec<i16> = excesses.iter().copied().chain([i16::MIN; 7]).collect();
+            let padded: Vec<i32> = excesses.iter().copied().chain([-STRONGEST; 7]).collect();
             contest.enter(len, padded.as_chunks::<LANES>().0.iter().copied());
             for (lane, excess) in changes {
-                excesses[lane % len] = excess.saturating_add(offset);
+                excesses[lane % len] = (excess + offset).min(STRONGEST);
                 contest.change(lane % len, excesses[lane % len]);
                 let least = *excesses.iter().min().expect("not empty");
                 let first = excesses.iter().position(|&e| e == least).expect("it is there");

@@ -9,6 +9,8 @@ use std::hint::black_box;
 use crate::history::History;
 use crate::pair::PairId;
 
+use super::number::{DROPPED, Octave, SMALLEST, Short};
+
 /// Partners in an octet.
 pub(super) const LANES: usize = 8;
 
@@ -42,11 +44,13 @@ pub(super) struct Partner {
 struct Octet {
     /// The lower two bytes of the slots; the third is in `high`: there are at most 2²⁴.
     low: [u16; LANES],
+    /// The upper part of the counts; the next eight bits are in `count_low`.
     count: [Short; LANES],
     chance: [Short; LANES],
     at: [u16; LANES],
     generation: [u16; LANES],
-    lag_ms: [Short; LANES],
+    lag_ms: [Octave; LANES],
+    count_low: [u8; LANES],
     high: [u8; LANES],
     followed: [u8; LANES],
     came: [History; LANES],
@@ -62,7 +66,8 @@ impl Octet {
         at: [0; LANES],
         count: [Short::ZERO; LANES],
         chance: [Short::ZERO; LANES],
-        lag_ms: [Short::ZERO; LANES],
+        lag_ms: [Octave(0); LANES],
+        count_low: [0; LANES],
         followed: [0; LANES],
         came: [History::NONE; LANES],
         next: NONE,
@@ -75,10 +80,25 @@ impl Octet {
         }
     }
 
+    /// A count, to 2⁻¹⁸ of itself: partners that followed equally often differ by the age of their
+    /// windows alone, a thousandth a second.
+    fn count(&self, lane: usize) -> f32 {
+        let (upper, lower) = (self.count[lane].0, self.count_low[lane]);
+        f32::from_bits((u32::from(upper) << DROPPED) + (u32::from(lower) << 5) + SMALLEST)
+    }
+
+    fn set_count(&mut self, lane: usize, count: f32, dither: u32) {
+        let largest = SMALLEST + (u32::from(u16::MAX) << DROPPED);
+        let bits = (count.to_bits() as i32).saturating_add((dither & 31) as i32);
+        let bits = bits.clamp(SMALLEST as i32, largest as i32) as u32 - SMALLEST;
+        self.count[lane] = Short((bits >> DROPPED) as u16);
+        self.count_low[lane] = (bits >> 5) as u8;
+    }
+
     fn get(&self, lane: usize) -> Partner {
         Partner {
             pair: self.pair(lane),
-            count: self.count[lane].get(),
+            count: self.count(lane),
             chance: self.chance[lane].get(),
             lag_ms: self.lag_ms[lane].get(),
             at: self.at[lane],
@@ -87,11 +107,11 @@ impl Octet {
         }
     }
 
-    fn excesses(&self, windows: f32, closed: u16) -> [i16; LANES] {
+    fn excesses(&self, windows: f32, closed: u16) -> [i32; LANES] {
         let mut excesses = [0; LANES];
         for (lane, found) in excesses.iter_mut().enumerate() {
             *found = excess(
-                self.count[lane].get() - windows * self.chance[lane].get(),
+                self.count(lane) - windows * self.chance[lane].get(),
                 closed.wrapping_sub(self.at[lane]),
             );
         }
@@ -102,9 +122,9 @@ impl Octet {
         self.low[lane] = partner.pair.slot as u16;
         self.high[lane] = (partner.pair.slot >> 16) as u8;
         self.generation[lane] = partner.pair.generation;
-        self.count[lane] = Short::of(partner.count);
+        self.set_count(lane, partner.count, 16);
         self.chance[lane] = Short::of(partner.chance);
-        self.lag_ms[lane] = Short::of(partner.lag_ms);
+        self.lag_ms[lane] = Octave::of(partner.lag_ms, 128);
         self.at[lane] = partner.at;
         self.followed[lane] = partner.followed;
         self.came[lane] = partner.came;
@@ -241,13 +261,16 @@ impl Octets {
     pub(super) fn follow(&mut self, lane: usize, one: f32, number: u32, chance: f32, lag_ms: f32) {
         let octet = self.octet_mut(lane);
         let lane = lane % LANES;
-        let count = octet.count[lane].get() + one;
-        octet.count[lane] = Short::dithered(count, number);
+        let count = octet.count(lane) + one;
+        // What a rounding would swallow of one window adds up over many.
+        let dither = number.wrapping_mul(0x9e37_79b9) >> 24;
+        octet.set_count(lane, count, dither);
         octet.chance[lane] = Short::of(chance);
         octet.followed[lane] = followed_at(octet.followed[lane], octet.at[lane], number) | 1;
         octet.at[lane] = number as u16;
         let mean = octet.lag_ms[lane].get();
-        octet.lag_ms[lane] = Short::of(mean + (lag_ms - mean) * (one / count));
+        let mean = mean + (lag_ms - mean) * (one / count);
+        octet.lag_ms[lane] = Octave::of(mean, dither);
     }
 
     /// Takes note of what came of predicting `pair` for the row that begins at `first` and has
@@ -269,7 +292,7 @@ impl Octets {
 
     /// For each octet of the row at hand, what each of its lanes counts above chance; see
     /// [`Partner::excess`].
-    pub(super) fn excesses(&self, windows: f32, closed: u32) -> impl Iterator<Item = [i16; LANES]> {
+    pub(super) fn excesses(&self, windows: f32, closed: u32) -> impl Iterator<Item = [i32; LANES]> {
         let places = self.places[..self.open].iter();
         places.map(move |&place| self.octets[place as usize].excesses(windows, closed as u16))
     }
@@ -343,13 +366,12 @@ impl Partner {
     }
 
     /// Count minus what chance explains, less a sixteenth for each window since it last followed, in
-    /// 1/256 and from −128 to 128: small integers, because their minimum is found by vector
-    /// instructions.
+    /// 1/1024: integers, because they are compared together with their lanes.
     ///
     /// The sixteenth puts those that were seen once in the order of their age. So the room that
     /// proven partners leave is a queue, in which a newcomer waits for its second appearance
     /// as long as the others allow.
-    pub(super) fn excess(&self, windows: f32, closed: u32) -> i16 {
+    pub(super) fn excess(&self, windows: f32, closed: u32) -> i32 {
         let idle = (closed as u16).wrapping_sub(self.at);
         excess(self.above_chance(windows), idle)
     }
@@ -365,88 +387,37 @@ fn followed_at(followed: u8, at: u16, closed: u32) -> u8 {
     followed.checked_shl(u32::from(passed)).unwrap_or(0)
 }
 
-fn excess(above_chance: f32, idle: u16) -> i16 {
+fn excess(above_chance: f32, idle: u16) -> i32 {
     /// 1.5 · 2²³: in the sum the whole part of a small number is in the lowest bits. Where vector
     /// instructions have no conversion that saturates this is an addition.
     const WHOLE: f32 = 12_582_912.0;
-    let above = above_chance * 256.0;
-    let above = if above < 32_767.0 { above } else { 32_767.0 };
-    let above = if above > -32_768.0 { above } else { -32_768.0 };
-    let above = (above + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i16;
-    let idle = if idle < 2_047 { idle } else { 2_047 };
-    above.saturating_sub((16 * idle) as i16)
-}
-
-/// A number from 2⁻⁴⁰ to 2²⁴ in two bytes, to a two-thousandth (dithered, to a thousandth): the upper bits of an `f32` above the
-/// exponent of 2⁻⁴⁰. Smaller ones, and zero, are 2⁻⁴⁰.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Short(u16);
-
-/// The bits of an `f32` that are dropped.
-const DROPPED: u32 = 13;
-/// The bits of 2⁻⁴⁰.
-const SMALLEST: u32 = (127 - 40) << 23;
-
-impl Short {
-    const ZERO: Self = Self(0);
-
-    fn of(value: f32) -> Self {
-        // Numbers that are not negative are in the order of their bits.
-        let largest = SMALLEST + (u32::from(u16::MAX) << DROPPED);
-        let rounded = (value.to_bits() as i32).saturating_add(1 << (DROPPED - 1));
-        let bits = rounded.clamp(SMALLEST as i32, largest as i32) as u32;
-        Self(((bits - SMALLEST) >> DROPPED) as u16)
-    }
-
-    /// Rounded up or down by chance, so to speak: what is too small for one step adds up over many. What
-    /// needs no rounding gets none. `number` grows by one from call to call.
-    fn dithered(value: f32, number: u32) -> Self {
-        let largest = SMALLEST + (u32::from(u16::MAX) << DROPPED);
-        let dither = number.wrapping_mul(0x9e37_79b9) >> (32 - DROPPED);
-        let bits = (value.to_bits() as i32).saturating_add(dither as i32);
-        let bits = bits.clamp(SMALLEST as i32, largest as i32) as u32;
-        Self(((bits - SMALLEST) >> DROPPED) as u16)
-    }
-
-    fn get(self) -> f32 {
-        f32::from_bits((u32::from(self.0) << DROPPED) + SMALLEST)
-    }
+    const MOST: f32 = 4_194_303.0;
+    // A half less, as the sum is rounded and the whole part is wanted.
+    let above = above_chance * 1_024.0 - 0.5;
+    let above = if above < MOST { above } else { MOST };
+    let above = if above > -MOST { above } else { -MOST };
+    let above = (above + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32;
+    // Within ±2²³: beside it the lane fits into an `i32`.
+    above - 64 * i32::from(idle)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_short_is_its_number_to_a_two_thousandth(exponent in -39.9_f32..23.9) {
-            let value = exponent.exp2();
-            let error = Short::of(value).get() / value - 1.0;
-            prop_assert!(error.abs() < 1.0 / 2_000.0, "{} {}", value, error);
-        }
-    }
 
     #[test]
     fn single_windows_add_up_in_a_large_count() {
-        let mut count = Short::of(1_000.0);
-        for number in 0..9_000 {
-            count = Short::dithered(count.get() + 1.0, number);
+        let mut octet = Octet::EMPTY;
+        octet.set_count(3, 900_000.0, 16);
+        for number in 0..100_000_u32 {
+            let dither = number.wrapping_mul(0x9e37_79b9) >> 24;
+            octet.set_count(3, octet.count(3) + 1.0, dither);
         }
-        assert!((count.get() - 10_000.0).abs() < 100.0, "{}", count.get());
-        for small in 1_u8..255 {
-            let exact = Short::dithered(f32::from(small), 77 * u32::from(small));
-            assert_eq!(exact.get(), f32::from(small));
-        }
-    }
-
-    #[test]
-    fn a_short_has_bounds() {
-        for small in [0.0, -1.0, 1e-20] {
-            assert!(Short::of(small).get() < 1e-12, "{small}");
-        }
-        for large in [2e7, 1e30, f32::INFINITY] {
-            assert!(Short::of(large).get() > 1.6e7, "{large}");
+        let count = octet.count(3);
+        assert!((count - 1_000_000.0).abs() < 2_000.0, "{count}");
+        for small in 1_u8..=255 {
+            octet.set_count(0, f32::from(small), u32::from(small));
+            assert_eq!(octet.count(0), f32::from(small));
         }
     }
 

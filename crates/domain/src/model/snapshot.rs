@@ -344,8 +344,8 @@ mod tests {
         assert_eq!(before.len(), 2);
         for (a, b) in before.iter().zip(&after) {
             assert_eq!(a.0, b.0);
-            // Counts are kept to a thousandth.
-            let alike = |a: f32, b: f32| (a - b).abs() < 2e-3 * a;
+            // Counts are rounded, scores depend on them.
+            let alike = |a: f32, b: f32| (a - b).abs() < 1e-4 * a;
             assert!(alike(a.1, b.1) && alike(a.2, b.2), "{a:?} {b:?}");
         }
     }

@@ -281,7 +281,8 @@ section! {
         window_events: usize = 20, 1 => 256;
         /// After which half of what was counted is forgotten.
         half_life: Span = Span::secs(600), Span::secs(1) => Span::secs(30 * 86_400);
-        /// Pairs that the model remembers, about 2 KB each when all partners are known. Past it
+        /// Pairs that the model remembers: up to 1.5 KB each when all partners are known, and with
+        /// 1,000,000 of them under 512 bytes each, as rows then share their room. Past it
         /// the pair unseen for longest is forgotten (and cached all the same).
         max_pairs: usize = 10_000, 1 => 10_000_000;
         /// Partners remembered for each pair. At least `warming.max_pairs_per_warm`.
