@@ -23,7 +23,7 @@ const APPLICATION: &str = "forewarm-application";
 const INFRASTRUCTURE: &str = "forewarm-infrastructure";
 const SERVICE: &str = "forewarm-service";
 
-const LAYERS: [Layer; 6] = [
+const LAYERS: [Layer; 7] = [
     Layer {
         name: DOMAIN,
         may_use: &[],
@@ -51,6 +51,12 @@ const LAYERS: [Layer; 6] = [
     Layer {
         name: SERVICE,
         may_use: &[INFRASTRUCTURE, APPLICATION, STRATEGIES, DOMAIN],
+        tests_may_use: &[],
+        pure: false,
+    },
+    Layer {
+        name: "forewarm-bench",
+        may_use: &[SERVICE, INFRASTRUCTURE, APPLICATION, STRATEGIES, DOMAIN],
         tests_may_use: &[],
         pure: false,
     },

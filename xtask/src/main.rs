@@ -69,9 +69,8 @@ enum Task {
         )]
         rate_interval: String,
     },
-    /// Measures, and writes the figures into docs/benchmarks.md
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measures one thing, or everything, and writes the figures into docs/benchmarks.md
+    Bench(bench::Arguments),
     /// Sends dashboards, alert rules, contact points and policies to a Grafana
     ProvisionGrafana(grafana::Arguments),
     /// Prometheus, Alertmanager and Redis as local processes that scrape a running Forewarm

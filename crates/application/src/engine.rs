@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Every method takes `now`; nothing here reads a clock. `observe_*` and hits of `get` are
-//! synchronous and allocate nothing. Locks, in the order in which they may be held: learner;
-//! flights → ledger → L1's own; governor and shadow hold nothing else.
+//! synchronous and allocate nothing. Locks, in the order in which they may be held: learner →
+//! backlog → ghost → rollout; flights → ledger → L1's own; governor and shadow hold nothing else.
 
 mod config;
 mod control;
@@ -25,8 +25,9 @@ mod tap;
 mod warming;
 mod write;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -123,16 +124,17 @@ pub struct Engine {
     learner: Mutex<Learner>,
     strategy_label: RwLock<Option<StrategyLabel>>,
     rollout: RwLock<Rollout>,
-    shadow: Mutex<shadow::ShadowSet>,
+    shadow: shadow::Shadow,
     ghost: Mutex<Ghost>,
     ghost_sample: ghost::Sample,
     tap: Option<Arc<Tap>>,
     events: ArrayQueue<Observation>,
+    /// Events that were asked about and wait to be learned from; as many as `events` holds, at most.
+    backlog: Mutex<VecDeque<learning::Waiting>>,
     /// Warms that left L1 unread, on their way to the learner; lossy.
     crowded_out: ArrayQueue<Key>,
     /// How long a warm takes, in microseconds: a moving average.
     warm_us: AtomicU64,
-    lookups: AtomicU64,
     windows: Mutex<learning::Windows>,
     key_of: KeyOf,
     wake_learner: Waker,
@@ -191,6 +193,7 @@ impl Engine {
             crowded_out: ArrayQueue::new(LOSSES),
             warm_us: AtomicU64::new(0),
             events: ArrayQueue::new(config.event_queue_size.max(1)),
+            backlog: Mutex::default(),
             l1: parts.l1,
             l2: parts.l2,
             metrics: parts.metrics,
@@ -206,8 +209,7 @@ impl Engine {
             ledger: Mutex::default(),
             attempts: Attempts::default(),
             breaker: Mutex::default(),
-            shadow: Mutex::default(),
-            lookups: AtomicU64::new(0),
+            shadow: shadow::Shadow::default(),
             windows: Mutex::default(),
             config,
         }
@@ -274,7 +276,7 @@ impl Engine {
                 if self.l1.mark_stale(key, update.version) {
                     self.lost(key);
                 }
-                self.shadow.lock().forget(key);
+                self.shadow.forget(key);
             }
         }
         let observed = self.queue(seen);
@@ -342,8 +344,10 @@ impl Engine {
         }
     }
 
+    /// Demand reads of L1 that have got their answer; the sum of some 600 counters.
     fn lookup_number(&self) -> u64 {
-        self.lookups.load(Ordering::Relaxed)
+        let demand = self.metrics.demand_totals();
+        demand.hits + demand.misses
     }
 }
 

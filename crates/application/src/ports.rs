@@ -208,6 +208,11 @@ pub trait LocalCache: Send + Sync {
     /// What it has of the key, without any trace of having looked.
     fn standing(&self, key: &Key, now: Timestamp) -> Standing;
 
+    /// Whether [`peek`](Self::peek) would find something.
+    fn has(&self, key: &Key, now: Timestamp) -> bool {
+        self.standing(key, now) == Standing::Fresh
+    }
+
     /// Places a value unless L1 holds a newer one (see [`Placement`]). Atomic per key.
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed;
 

@@ -3,15 +3,14 @@
 //!
 //! quick_cache (a CLOCK-Pro relative with ghosts) decides who stays; this adapter adds what it has
 //! not: time to live, versions, the stale mark that keeps a key's standing while its value is
-//! outdated, and the unread flag of the ledger. Readers take quick_cache's shard read lock only;
-//! writers of one key are ordered by a striped lock, so that "compare the version, then
-//! replace" is one step.
+//! outdated, and the unread flag of the ledger. Readers take a shard's read lock only; a writer
+//! holds the shard's lock, so that "compare the version, then replace" is one step.
 
 mod lru;
+mod shards;
 
 pub use lru::LruCache;
 
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -20,10 +19,10 @@ use forewarm_application::ports::{
     Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
 use forewarm_domain::{Key, KeyRef, Standing, Timestamp, Version, supersedes};
-use parking_lot::{Mutex, MutexGuard};
-use quick_cache::sync::Cache;
-use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
+
+use shards::{Held, Shards};
 
 /// The share of the capacity for keys that have been read again since they came; the rest is
 /// the waiting room of newcomers, warmed ones among them. Measured in docs/adr/0002.
@@ -32,7 +31,8 @@ pub const HOT_ALLOCATION: f64 = 0.8;
 /// What an entry costs beyond its key and value: quick_cache's slot, the index and the `Slot`.
 const ENTRY_OVERHEAD_BYTES: u64 = 160;
 
-const STRIPES: usize = 64;
+/// Shards for each processor: two threads then rarely want the same one.
+const SHARDS_A_PROCESSOR: usize = 4;
 
 /// Up to this many entries up to half of them, unread warms, are kept from eviction: a waiting room of a fifth is too
 /// small then for the reads of one event. Above it there is no need, and to walk past those kept would
@@ -93,25 +93,17 @@ impl Slot {
         self.kept && self.unread && self.value.is_some()
     }
 
-    /// Whether a value of `version` may take this slot's place.
-    fn yields_to(&self, version: Option<Version>) -> bool {
-        match self.value {
-            Some(_) => supersedes(version, self.version),
-            None => match (version, self.version) {
+    /// Whether a value of `version` that was read at `now` may take this slot's place. What has
+    /// expired by then is no value any more, only the least acceptable version.
+    fn yields_to(&self, version: Option<Version>, placement: Placement, now: Timestamp) -> bool {
+        if self.value.is_none() || self.expires_at <= now {
+            return match (version, self.version) {
                 (Some(new), Some(least)) => new >= least,
                 _ => true,
-            },
+            };
         }
-    }
-}
-
-/// A key by its bytes in somebody else's buffer.
-#[derive(Hash)]
-struct Borrowed<'a>(KeyRef<'a>);
-
-impl Equivalent<Key> for Borrowed<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.0.names(key)
+        let known = version.is_some() && self.version.is_some();
+        (known || placement != Placement::Warm) && supersedes(version, self.version)
     }
 }
 
@@ -120,13 +112,18 @@ struct Weights {
     by_bytes: bool,
 }
 
-impl Weighter<Key, Slot> for Weights {
-    fn weight(&self, key: &Key, slot: &Slot) -> u64 {
+impl Weights {
+    fn of(self, key: &Key, value: Option<&Bytes>) -> u64 {
         if !self.by_bytes {
             return 1;
         }
-        let value = slot.value.as_ref().map_or(0, Bytes::len);
-        (key.bytes().len() + value) as u64 + ENTRY_OVERHEAD_BYTES
+        (key.bytes().len() + value.map_or(0, Bytes::len)) as u64 + ENTRY_OVERHEAD_BYTES
+    }
+}
+
+impl Weighter<Held, Slot> for Weights {
+    fn weight(&self, held: &Held, slot: &Slot) -> u64 {
+        self.of(&held.key, slot.value.as_ref())
     }
 }
 
@@ -134,17 +131,17 @@ impl Weighter<Key, Slot> for Weights {
 #[derive(Debug, Clone, Copy)]
 struct Leavers;
 
-impl Lifecycle<Key, Slot> for Leavers {
+impl Lifecycle<Held, Slot> for Leavers {
     type RequestState = SmallVec<[Evicted; 4]>;
 
-    fn is_pinned(&self, _key: &Key, slot: &Slot) -> bool {
+    fn is_pinned(&self, _held: &Held, slot: &Slot) -> bool {
         slot.is_kept()
     }
 
-    fn on_evict(&self, leavers: &mut Self::RequestState, key: Key, slot: Slot) {
+    fn on_evict(&self, leavers: &mut Self::RequestState, held: Held, slot: Slot) {
         let fresh = slot.value.is_some();
         leavers.push(Evicted {
-            key,
+            key: held.key,
             unread: slot.unread,
             fresh,
         });
@@ -154,10 +151,11 @@ impl Lifecycle<Key, Slot> for Leavers {
 /// L1 on quick_cache.
 #[derive(Debug)]
 pub struct QuickCache {
-    cache: Cache<Key, Slot, Weights, FixedState, Leavers>,
+    shards: Shards<FixedState>,
     weights: Weights,
-    hasher: FixedState,
-    stripes: Box<[Mutex<()>]>,
+    /// Of all shards, and the most that one entry may weigh.
+    capacity: u64,
+    heaviest: u64,
     /// Slots that are kept now.
     kept: AtomicUsize,
 }
@@ -166,39 +164,40 @@ impl QuickCache {
     /// An empty cache. `seed` salts the hash; a constant makes runs repeatable, a random one
     /// keeps keys chosen by a stranger from colliding.
     pub fn new(capacity: Capacity, seed: u64) -> Self {
-        let hasher = FixedState::with_seed(seed);
-        let (weight, entries, by_bytes) = match capacity {
-            Capacity::Bytes(bytes) => (bytes, (bytes / 512).max(16) as usize, true),
-            Capacity::Entries(entries) => (entries.max(1), entries.max(1) as usize, false),
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let (weight, entries, shards, by_bytes) = match capacity {
+            Capacity::Bytes(bytes) => {
+                let shards = SHARDS_A_PROCESSOR * processors();
+                (bytes, (bytes / 512).max(16), shards, true)
+            }
+            Capacity::Entries(entries) => (entries.max(1), entries.max(1), 1, false),
         };
         let mut options = OptionsBuilder::new();
-        options
-            .estimated_items_capacity(entries)
-            .weight_capacity(weight)
-            .hot_allocation(HOT_ALLOCATION)
-            .ghost_allocation(1.0);
-        if !by_bytes {
-            options.shards(1);
-        }
-        let options = options.build().expect("all required options are set above");
+        options.hot_allocation(HOT_ALLOCATION).ghost_allocation(1.0);
         let weights = Weights { by_bytes };
+        let hasher = FixedState::with_seed(seed);
+        let shards = Shards::new(&mut options, (weight, entries), shards, weights, hasher);
+        let of_a_shard = shards
+            .each()
+            .next()
+            .map_or(0, |shard| shard.read().capacity());
         Self {
-            cache: Cache::with_options(options, weights, hasher.clone(), Leavers),
+            capacity: shards.each().map(|shard| shard.read().capacity()).sum(),
+            heaviest: ((of_a_shard as f64 * HOT_ALLOCATION) as u64).max(1),
+            shards,
             weights,
-            hasher,
-            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             kept: AtomicUsize::new(0),
         }
     }
 
-    fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
-        self.stripes[self.hasher.hash_one(key) as usize % STRIPES].lock()
-    }
-
     /// Drops the key if its copy has expired by `now`.
     fn expire(&self, key: &Key, now: Timestamp) -> LocalLookup {
-        let _writing = self.lock(key);
-        match self.cache.remove_if(key, |slot| slot.expires_at <= now) {
+        let probe = self.shards.probe_key(key);
+        let gone = self
+            .shards
+            .write(&probe)
+            .remove_if(&probe, |slot| slot.expires_at <= now);
+        match gone {
             Some((_, slot)) => {
                 self.release(&slot);
                 LocalLookup::Expired {
@@ -216,9 +215,10 @@ impl QuickCache {
         }
     }
 
-    /// Whether one more unread warm may be kept from eviction.
+    /// Whether one more unread warm may be kept from eviction. Looks into every shard: nobody who
+    /// asks may hold one.
     fn may_keep(&self) -> bool {
-        let entries = self.cache.len();
+        let entries: usize = self.shards.each().map(|shard| shard.read().len()).sum();
         entries <= SMALL && 2 * (self.kept.load(Ordering::Relaxed) + 1) <= entries
     }
 
@@ -227,70 +227,70 @@ impl QuickCache {
     /// The read that a newcomer was fetched for is its demand fill and no sign that it is read
     /// again and again: it enters anew, without the mark that this read left on it.
     fn mark_read(&self, key: &Key) -> bool {
-        let _writing = self.lock(key);
-        let Some(slot) = self.cache.peek(key).filter(|slot| slot.unread) else {
+        let probe = self.shards.probe_key(key);
+        let mut shard = self.shards.write(&probe);
+        let Some(mut slot) = shard.peek_mut(&probe) else {
             return false;
         };
-        self.release(&slot);
-        let read = Slot {
-            unread: false,
-            newcomer: false,
-            ..slot
-        };
-        if slot.newcomer && self.cache.remove(key).is_some() {
-            self.cache.insert(key.clone(), read);
-            return true;
+        if !slot.unread {
+            return false;
         }
-        self.cache.replace(key.clone(), read, true).is_ok()
-    }
-
-    fn too_heavy(&self, key: &Key, slot: &Slot) -> bool {
-        let largest = self.cache.shard_capacity() as f64 * HOT_ALLOCATION;
-        self.weights.weight(key, slot) as f64 > largest.max(1.0)
+        self.release(&slot);
+        slot.unread = false;
+        let newcomer = std::mem::take(&mut slot.newcomer);
+        drop(slot);
+        if newcomer && let Some((held, slot)) = shard.remove(&probe) {
+            shard.insert(held, slot);
+        }
+        true
     }
 }
 
 impl LocalCache for QuickCache {
     fn get(&self, key: &Key, now: Timestamp) -> LocalLookup {
-        let Some(slot) = self.cache.get(key) else {
+        let probe = self.shards.probe_key(key);
+        let shard = self.shards.read(&probe);
+        let Some(slot) = shard.get(&probe) else {
             return LocalLookup::Miss;
         };
-        if slot.value.is_some() && slot.expires_at <= now {
+        let Some(cached) = slot.to_cached() else {
+            return LocalLookup::Miss;
+        };
+        let unread = slot.unread;
+        drop(shard);
+        if cached.expires_at <= now {
             return self.expire(key, now);
         }
-        let first_read_of_warm = slot.unread && self.mark_read(key);
-        match slot.to_cached() {
-            Some(cached) => LocalLookup::Hit {
-                cached,
-                first_read_of_warm,
-            },
-            None => LocalLookup::Miss,
+        LocalLookup::Hit {
+            cached,
+            first_read_of_warm: unread && self.mark_read(key),
         }
     }
 
     fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Cached> {
-        let slot = self.cache.get(&Borrowed(name))?;
+        let probe = self.shards.probe(name);
+        let shard = self.shards.read(&probe);
+        let slot = shard.get(&probe)?;
         if slot.unread || slot.expires_at <= now {
             return None;
         }
-        Some(Cached {
-            value: slot.value?,
-            version: slot.version,
-            loaded_at: slot.loaded_at,
-            expires_at: slot.expires_at,
-            ending: slot.ending,
-        })
+        slot.to_cached()
     }
 
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached> {
-        self.cache
-            .peek(key)?
-            .to_cached()
-            .filter(|cached| cached.expires_at > now)
+        let probe = self.shards.probe_key(key);
+        let shard = self.shards.read(&probe);
+        let slot = shard.peek(&probe)?;
+        if slot.expires_at <= now {
+            return None;
+        }
+        slot.to_cached()
     }
 
     fn standing(&self, key: &Key, now: Timestamp) -> Standing {
-        match self.cache.peek(key) {
+        let probe = self.shards.probe_key(key);
+        let shard = self.shards.read(&probe);
+        match shard.peek(&probe) {
             None => Standing::Absent,
             Some(slot) if slot.value.is_some() && slot.expires_at > now => Standing::Fresh,
             Some(_) => Standing::Stale,
@@ -298,44 +298,45 @@ impl LocalCache for QuickCache {
     }
 
     fn place(&self, key: &Key, cached: Cached, placement: Placement) -> Placed {
-        let _writing = self.lock(key);
-        let mut held = self.cache.peek(key);
-        let was_kept = held.as_ref().is_some_and(Slot::is_kept);
-        if let Some(held) = held
-            .as_mut()
-            .filter(|held| held.expires_at <= cached.loaded_at)
-        {
-            // What has expired is no value any more, only the least acceptable version.
-            held.value = None;
-        }
-        let allowed = match (&held, placement) {
-            (None, Placement::Refresh) => false,
-            (None, _) => true,
-            (Some(held), Placement::Warm) if held.value.is_some() => {
-                cached.version.is_some() && held.version.is_some() && held.yields_to(cached.version)
+        let probe = self.shards.probe_key(key);
+        let weight = self.weights.of(key, Some(&cached.value));
+        let unread = placement == Placement::Warm;
+        let may_keep = unread && self.may_keep();
+        let mut shard = self.shards.write(&probe);
+        let (mut resident, mut overwrote_unread) = (false, false);
+        if let Some(mut held) = shard.peek_mut(&probe) {
+            if !held.yields_to(cached.version, placement, cached.loaded_at) {
+                return Placed::default();
             }
-            (Some(held), _) => held.yields_to(cached.version),
-        };
-        if !allowed {
+            (resident, overwrote_unread) = (true, held.unread);
+            self.release(&held);
+            // A read that fills its own miss keeps the key's standing and counts as use, so that it
+            // takes the way of a newcomer; a write does not.
+            let same_weight = self.weights.of(key, held.value.as_ref()) == weight;
+            if same_weight && placement != Placement::Demand {
+                let slot = Slot {
+                    unread,
+                    ..Slot::from_cached(cached)
+                };
+                let before = std::mem::replace(&mut *held, slot);
+                drop(held);
+                drop(shard);
+                // Outside the lock: the last to hold a value frees it.
+                drop(before);
+                return Placed {
+                    placed: true,
+                    in_place: true,
+                    overwrote_unread,
+                    evicted: SmallVec::new(),
+                };
+            }
+        } else if placement == Placement::Refresh {
             return Placed::default();
         }
-        let overwrote_unread = held.as_ref().is_some_and(|held| held.unread);
-        let unread = placement == Placement::Warm;
-        let newcomer = unread && held.is_none();
-        let slot = Slot {
-            unread,
-            newcomer,
-            kept: newcomer && self.may_keep(),
-            ..Slot::from_cached(cached)
-        };
-        if was_kept {
-            self.kept.fetch_sub(1, Ordering::Relaxed);
-        }
-        let keeps = slot.is_kept();
         let mut evicted = SmallVec::new();
-        if self.too_heavy(key, &slot) {
+        if weight > self.heaviest {
             // A value that no shard can hold must not leave its predecessor behind.
-            self.cache.remove(key);
+            shard.remove(&probe);
             return Placed {
                 placed: false,
                 in_place: false,
@@ -343,39 +344,40 @@ impl LocalCache for QuickCache {
                 evicted,
             };
         }
-        // A read that fills its own miss keeps the key's standing and counts as use; a write does not.
-        let soft = placement != Placement::Demand;
-        if held.is_some() && soft {
-            let replaced =
-                self.cache
-                    .replace_with_lifecycle(key.clone(), slot.clone(), true, &mut evicted);
-            if replaced.is_err() {
-                self.cache
-                    .insert_with_lifecycle(key.clone(), slot, &mut evicted);
-            }
+        let newcomer = unread && !resident;
+        let slot = Slot {
+            unread,
+            newcomer,
+            kept: newcomer && may_keep,
+            ..Slot::from_cached(cached)
+        };
+        let keeps = slot.is_kept();
+        if resident && placement != Placement::Demand {
+            // The entry is there: the shard is ours since it was seen.
+            let _ = shard.replace_with_lifecycle(probe.held(key), slot, true, &mut evicted);
         } else {
-            self.cache
-                .insert_with_lifecycle(key.clone(), slot, &mut evicted);
+            shard.insert_with_lifecycle(probe.held(key), slot, &mut evicted);
         }
         // The lifecycle also reports the value that was replaced, and a newcomer for which no room
         // could be made: only a look tells which.
         let own = evicted.len();
         evicted.retain(|left| left.key != *key);
-        let placed = own == evicted.len() || self.cache.peek(key).is_some();
+        let placed = own == evicted.len() || shard.contains_key(&probe);
         if placed && keeps {
             self.kept.fetch_add(1, Ordering::Relaxed);
         }
         Placed {
             placed,
-            in_place: held.is_some(),
+            in_place: resident,
             overwrote_unread,
             evicted,
         }
     }
 
     fn mark_stale(&self, key: &Key, version: Option<Version>) -> bool {
-        let _writing = self.lock(key);
-        let Some(held) = self.cache.peek(key) else {
+        let probe = self.shards.probe_key(key);
+        let mut shard = self.shards.write(&probe);
+        let Some(mut held) = shard.peek_mut(&probe) else {
             return false;
         };
         let outdated = match (version, held.version) {
@@ -386,19 +388,18 @@ impl LocalCache for QuickCache {
             return false;
         }
         self.release(&held);
-        let marked = Slot {
-            value: None,
-            version: version.or(held.version),
-            unread: false,
-            ..held
-        };
-        // An entry evicted since the peek has been reported by whoever evicted it.
-        self.cache.replace(key.clone(), marked, true).is_ok() && held.unread
+        held.version = version.or(held.version);
+        let value = held.value.take();
+        let unread = std::mem::take(&mut held.unread);
+        drop(held);
+        drop(shard);
+        drop(value);
+        unread
     }
 
     fn remove(&self, key: &Key) -> bool {
-        let _writing = self.lock(key);
-        let Some((_, slot)) = self.cache.remove(key) else {
+        let probe = self.shards.probe_key(key);
+        let Some((_, slot)) = self.shards.write(&probe).remove(&probe) else {
             return false;
         };
         self.release(&slot);
@@ -407,20 +408,29 @@ impl LocalCache for QuickCache {
 
     fn clear(&self) -> Vec<Key> {
         let mut unread = Vec::new();
-        for (key, slot) in self.cache.drain() {
-            self.release(&slot);
-            if slot.unread {
-                unread.push(key);
+        for shard in self.shards.each() {
+            let mut shard = shard.write();
+            for (held, slot) in shard.drain() {
+                self.release(&slot);
+                if slot.unread {
+                    unread.push(held.key);
+                }
             }
         }
         unread
     }
 
     fn usage(&self) -> Usage {
+        let (mut entries, mut weight) = (0, 0);
+        for shard in self.shards.each() {
+            let shard = shard.read();
+            entries += shard.len();
+            weight += shard.weight();
+        }
         Usage {
-            entries: self.cache.len(),
-            weight: self.cache.weight(),
-            capacity: self.cache.capacity(),
+            entries,
+            weight,
+            capacity: self.capacity,
         }
     }
 }

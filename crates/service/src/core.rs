@@ -1,6 +1,8 @@
 //! What every surface works on: the engine with its names, its clock and its wake-ups.
 
+use std::cell::Cell;
 use std::fmt;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,18 +10,18 @@ use std::time::Duration;
 use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Update};
 use forewarm_application::metrics::{Metrics, SAMPLED_ONE_IN};
 use forewarm_application::ports::{Ending, SharedCache, Stored};
-use forewarm_domain::{Key, Op};
+use forewarm_domain::{Key, Op, Refused, Timestamp};
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::feeds::{EventSink, FeedEvent};
 use forewarm_infrastructure::l2::RedisStore;
 use forewarm_infrastructure::telemetry::Telemetry;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::{Config, Strategy, Warming};
 use crate::invalidation::Link;
+use crate::pace::Pace;
 use crate::resp::Store;
 use crate::shadow::Shadow;
 use crate::wiring::Wakers;
@@ -51,7 +53,12 @@ pub struct Core {
     /// L2 beyond its port; `None` when it is a program's own.
     pub(crate) store: Option<Store>,
     warming: Mutex<Warming>,
-    calls: AtomicU64,
+    pace: Pace,
+}
+
+thread_local! {
+    /// Calls of this thread: those to be timed are picked without asking other threads.
+    static CALLS: Cell<u32> = const { Cell::new(0) };
 }
 
 impl fmt::Debug for Core {
@@ -79,8 +86,10 @@ pub(crate) struct Made {
 /// Signs of life, for the probes.
 #[derive(Debug, Default)]
 pub struct Vitals {
-    /// The model is loaded and the listeners are up.
+    /// The listeners and the loops are up.
     pub started: AtomicBool,
+    /// The saved model is being read; nothing is learned yet, everything else is served.
+    pub restoring: AtomicBool,
     /// The service was told to stop and answers what is under way.
     pub draining: AtomicBool,
     /// The loops are to end.
@@ -118,8 +127,11 @@ impl Vitals {
         let silent = |seen: &AtomicU64| {
             millis(running).saturating_sub(seen.load(Ordering::Relaxed)) > millis(SILENCE)
         };
+        let restoring = self.restoring.load(Ordering::Acquire);
         let dead = loops.into_iter().filter(|(_, seen)| silent(seen));
-        dead.map(|(name, _)| name).collect()
+        let dead = dead.map(|(name, _)| name);
+        dead.filter(|name| !(restoring && *name == "learner"))
+            .collect()
     }
 }
 
@@ -169,7 +181,7 @@ impl Core {
             vitals: Vitals::default(),
             wakers: made.wakers,
             store: made.store,
-            calls: AtomicU64::new(0),
+            pace: Pace::default(),
         }
     }
 
@@ -181,13 +193,35 @@ impl Core {
         }
     }
 
+    /// The key's value changed in L2 (see [`Engine::observe_update`]).
+    pub fn observe_update(&self, key: &Key, update: Update) -> Result<Observed, Refused> {
+        let now = self.clock.now();
+        let observed = self.engine.observe_update(key, update, now);
+        self.tracked(key, now);
+        observed
+    }
+
+    /// Somebody read the key elsewhere (see [`Engine::observe_read`]).
+    pub fn observe_read(&self, key: &Key, at: Timestamp) -> Result<Observed, Refused> {
+        let now = self.clock.now();
+        let observed = self.engine.observe_read(key, at, now);
+        self.tracked(key, now);
+        observed
+    }
+
+    /// Times one call in [`SAMPLED_ONE_IN`], which began at `since`.
+    fn tracked(&self, key: &Key, since: Timestamp) {
+        if is_timed() {
+            let took = self.clock.now().since(since);
+            self.metrics.tracking_duration(key.chain(), took);
+        }
+    }
+
     /// Takes an event of a feed; the reason when it is refused.
     pub fn take(&self, event: FeedEvent) -> Result<Taken, String> {
         if !self.may_cache(&event.key) {
             return Ok(Taken::Accepted);
         }
-        let stopwatch = self.stopwatch();
-        let now = self.clock.now();
         let observed = match event.op {
             Op::Update => {
                 let update = Update {
@@ -196,14 +230,10 @@ impl Core {
                     value: event.value,
                     ttl: None,
                 };
-                self.engine.observe_update(&event.key, update, now)
+                self.observe_update(&event.key, update)
             }
-            Op::Read | Op::Access => self.engine.observe_read(&event.key, event.at, now),
+            Op::Read | Op::Access => self.observe_read(&event.key, event.at),
         };
-        if let Some(started) = stopwatch {
-            self.metrics
-                .tracking_duration(event.key.chain(), started.elapsed());
-        }
         match observed {
             Ok(Observed::Queued) => Ok(Taken::Accepted),
             Ok(Observed::Dropped) => {
@@ -220,18 +250,38 @@ impl Core {
     /// A demand read.
     pub async fn get(&self, key: &Key) -> Result<Option<Found>, LookupError> {
         if !self.may_cache(key) {
-            let found = self.get_past_l1(std::slice::from_ref(key)).await?;
+            let found = self.get_past_l1(slice::from_ref(key)).await?;
             return Ok(found.into_iter().next().flatten());
         }
-        let stopwatch = self.stopwatch();
-        let found = self.engine.get(key, self.clock.now()).await;
-        if let (Some(started), Ok(found)) = (stopwatch, &found) {
+        let timed = is_timed();
+        let rough = self.clock.roughly();
+        let learns = self.pace.learns(rough);
+        if !learns && !timed {
+            // Reading the clock is half of what a hit costs. A copy that ends soon is looked at again.
+            let found = self.engine.get_plain(key, rough, rough + Clock::ROUGHLY);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        let now = self.clock.now();
+        let local = match learns {
+            true => self.engine.get_local(key, now),
+            false => self.engine.get_local_unlearned(key, now),
+        };
+        let found = match local {
+            Some(found) => Some(found),
+            None => {
+                let found = self.engine.fetch(slice::from_ref(key), now).await?;
+                found.into_iter().next().flatten()
+            }
+        };
+        if timed {
             // A key that no level has was asked for in L2 as well.
             let level = found.as_ref().map_or(Level::L2, |found| found.level);
-            self.metrics
-                .lookup_duration(key.chain(), level, started.elapsed());
+            let took = self.clock.now().since(now);
+            self.metrics.lookup_duration(key.chain(), level, took);
         }
-        found
+        Ok(found)
     }
 
     /// Demand reads with one L2 round trip for all that L1 lacks, in the order asked.
@@ -267,13 +317,6 @@ impl Core {
     /// Asks for a warm of what follows this key; whether it was queued.
     pub fn request_warm(&self, key: &Key) -> bool {
         self.engine.request_warm(key, self.clock.now())
-    }
-
-    /// Runs for one call in [`SAMPLED_ONE_IN`]: timing each would cost more than it tells.
-    fn stopwatch(&self) -> Option<Instant> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        call.is_multiple_of(u64::from(SAMPLED_ONE_IN))
-            .then(Instant::now)
     }
 
     /// Switches the rule of selection; parameters left out keep their configured values.
@@ -332,6 +375,14 @@ impl Core {
         };
         Ok(stored.into_iter().map(|one| one.map(found)).collect())
     }
+}
+
+/// Whether this call is the one in [`SAMPLED_ONE_IN`] of its thread that is timed: timing each would
+/// cost more than it tells.
+fn is_timed() -> bool {
+    let call = CALLS.get();
+    CALLS.set(call.wrapping_add(1));
+    call.is_multiple_of(SAMPLED_ONE_IN)
 }
 
 /// Hands a feed's events to the core.

@@ -19,6 +19,7 @@ mod figures;
 pub mod http;
 pub mod invalidation;
 mod loops;
+mod pace;
 pub mod resp;
 pub mod service;
 mod shadow;

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle as Thread};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ const BUSY: Duration = Duration::from_millis(1);
 /// How long it then lets events gather: waking it costs whoever wakes it some 2 µs, and at 100,000
 /// events a second it would be woken for every one of them.
 const GATHER: Duration = Duration::from_micros(100);
+/// How long the start waits for the saved model: 30,000 pairs and their partners take so long. A larger
+/// one comes while reads are served already, and events wait in their queue.
+const PATIENCE: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_secs(1);
 
 /// The loops of one service. They end when [`Loops::stop`] is called.
@@ -38,12 +42,25 @@ impl Loops {
         feeds: &Arc<Feeds>,
         snapshot: Option<Snapshot>,
     ) -> io::Result<Self> {
+        let (restored, is_restored) = mpsc::channel();
+        core.vitals
+            .restoring
+            .store(snapshot.is_some(), Ordering::Release);
         let learner = {
-            let core = Arc::clone(core);
+            let (core, snapshot) = (Arc::clone(core), snapshot.clone());
             thread::Builder::new()
                 .name("forewarm-learner".to_owned())
-                .spawn(move || learn(&core))?
+                .spawn(move || {
+                    if let Some(snapshot) = snapshot {
+                        snapshot.load(&core);
+                        core.vitals.restoring.store(false, Ordering::Release);
+                    }
+                    let _ = restored.send(());
+                    learn(&core);
+                })?
         };
+        // A model of ordinary size is there from the first event on.
+        let _ = is_restored.recv_timeout(PATIENCE);
         let shadow = if core.shadow.has_contenders() {
             let core = Arc::clone(core);
             let named = thread::Builder::new().name("forewarm-shadow".to_owned());
@@ -110,8 +127,9 @@ fn learn(core: &Core) {
         }
         gathers = false;
         parked_at = running;
-        // An event that came since wakes it at once: unpark before park is remembered.
-        thread::park_timeout(NAP);
+        core.wakers.park_learner(NAP, || {
+            core.engine.has_news() || core.vitals.stopping.load(Ordering::Acquire)
+        });
     }
 }
 
@@ -174,6 +192,8 @@ async fn save(core: Arc<Core>, snapshot: Snapshot, every: Duration) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        snapshot.save(&core).await;
+        if !core.vitals.restoring.load(Ordering::Acquire) {
+            snapshot.save(&core).await;
+        }
     }
 }

@@ -195,11 +195,8 @@ impl Forewarm {
         Ok((Self::start(core, snapshot)?, Servers { http, resp }))
     }
 
-    /// Restores the model, then starts the loops and the feeds.
+    /// Starts the feeds and the loops, of which the learner restores the model first.
     fn start(core: Arc<Core>, snapshot: Option<Snapshot>) -> Result<Self, StartError> {
-        if let Some(snapshot) = &snapshot {
-            snapshot.load(&core);
-        }
         let link = invalidation::start(&core)?;
         let feeds = Arc::new(Feeds::start(&core)?);
         let loops = Loops::start(&core, &feeds, snapshot.clone())?;
@@ -248,16 +245,12 @@ impl Forewarm {
     /// The key's value changed in L2. Without a value L1's copy becomes stale; with one it is
     /// refreshed in place. Learned, and its partners are warmed.
     pub fn observe_update(&self, key: &Key, update: Update) -> Result<Observed, Refused> {
-        self.core
-            .engine
-            .observe_update(key, update, self.core.clock.now())
+        self.core.observe_update(key, update)
     }
 
     /// Somebody read the key elsewhere. Learned.
     pub fn observe_read(&self, key: &Key, at: Timestamp) -> Result<Observed, Refused> {
-        self.core
-            .engine
-            .observe_read(key, at, self.core.clock.now())
+        self.core.observe_read(key, at)
     }
 
     /// A demand read: L1, else L2.

@@ -35,7 +35,7 @@ impl Snapshot {
                 return;
             }
         };
-        match core.engine.load_model(&bytes, core.clock.now()) {
+        match core.engine.restore_model(&bytes, core.clock.now()) {
             Ok(pairs) => tracing::info!(%path, pairs, "the model was restored"),
             Err(error) => {
                 tracing::error!(%path, %error, "the saved model is unusable; starting cold");

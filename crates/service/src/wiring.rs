@@ -1,7 +1,8 @@
 //! Puts the parts together: caches, engine, metrics, names.
 
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use forewarm_application::engine::{Engine, EngineConfig, Ghost, Parts};
@@ -45,15 +46,35 @@ pub(crate) struct Options {
 #[derive(Debug, Default)]
 pub(crate) struct Wakers {
     pub(crate) learner: OnceLock<Thread>,
+    /// The learner sleeps until somebody wakes it.
+    learner_parked: AtomicBool,
     pub(crate) warm_requests: Notify,
 }
 
 impl Wakers {
-    /// Costs an atomic swap while the learner is awake.
+    /// To be called after an event was queued. Costs a fence and a load while the learner is awake,
+    /// and writes nothing that others write: two threads do not slow each other down here.
     pub(crate) fn wake_learner(&self) {
-        if let Some(thread) = self.learner.get() {
+        // Between the event and the look: either this sees that the learner is parked, or the
+        // learner, which says so before it looks for events once more, sees the event.
+        fence(Ordering::SeqCst);
+        if self.learner_parked.load(Ordering::Relaxed)
+            && self.learner_parked.swap(false, Ordering::Relaxed)
+            && let Some(thread) = self.learner.get()
+        {
             thread.unpark();
         }
+    }
+
+    /// Parks this thread, the learner's, until it is woken or `most` has passed. `has_news` is asked
+    /// once more before.
+    pub(crate) fn park_learner(&self, most: Duration, has_news: impl FnOnce() -> bool) {
+        self.learner_parked.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !has_news() {
+            thread::park_timeout(most);
+        }
+        self.learner_parked.store(false, Ordering::Relaxed);
     }
 }
 
@@ -216,6 +237,31 @@ fn shared_cache(config: &Config) -> Result<(Arc<dyn SharedCache>, Store), StartE
             let timeout = config.l2.demand_timeout.0 + BEYOND;
             let store = Arc::new(RedisStore::connect(config.l2.redis.connection(timeout))?);
             Ok((Arc::clone(&store) as _, Store::Redis(store)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_queued_an_event_wakes_the_learner_however_the_two_meet() {
+        let hour = Duration::from_secs(3_600);
+        for _ in 0..2_000 {
+            let wakers = Wakers::default();
+            let event = AtomicBool::new(false);
+            thread::scope(|scope| {
+                let learner = scope.spawn(|| {
+                    // Without a wake-up this test would take an hour.
+                    while !event.load(Ordering::Relaxed) {
+                        wakers.park_learner(hour, || event.load(Ordering::Relaxed));
+                    }
+                });
+                let _ = wakers.learner.set(learner.thread().clone());
+                event.store(true, Ordering::Relaxed);
+                wakers.wake_learner();
+            });
         }
     }
 }

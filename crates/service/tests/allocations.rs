@@ -15,8 +15,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::engine::{Engine, EngineConfig, Ghost, Observed, Parts, Tap, Update};
+use forewarm_application::learner::Learner;
 use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
-use forewarm_domain::{ChainId, Key, KeyRef, Timestamp, Version};
+use forewarm_domain::{ChainId, Event, Key, KeyRef, ModelConfig, Op, Timestamp, Trigger, Version};
 use forewarm_infrastructure::l1::{Capacity, QuickCache};
 use forewarm_strategies::{StrategyKind, build_default};
 
@@ -219,6 +220,8 @@ fn a_look_up_allocates_nothing_whether_it_hits_or_misses() {
 fn a_hit_by_borrowed_bytes_that_is_not_learned_from_allocates_nothing() {
     // The books are kept on one key in sixteen, which is made for them.
     let mut hot = Hot::with_ghost(64, 16);
+    // A contest would hear of every hit.
+    hot.tap.close();
     for n in 0..64 {
         hot.update(n, true);
         hot.get(n);
@@ -241,6 +244,70 @@ fn a_hit_by_borrowed_bytes_that_is_not_learned_from_allocates_nothing() {
         spent < ROUNDS as usize / 4,
         "{spent} allocations in {ROUNDS} hits"
     );
+}
+
+#[test]
+fn a_read_that_is_told_of_allocates_nothing() {
+    let mut hot = Hot::new(64);
+    for n in 0..ROUNDS {
+        hot.now = hot.now + Duration::from_millis(3);
+        let key = hot.key(n);
+        let spent = allocations(|| {
+            let observed = hot.engine.observe_read(key, hot.now, hot.now);
+            assert_eq!(observed, Ok(Observed::Queued));
+        });
+        assert_eq!(spent, 0, "call {n}");
+        hot.learn();
+    }
+}
+
+#[test]
+fn a_plain_hit_allocates_nothing() {
+    let mut hot = Hot::with_ghost(64, 16);
+    hot.tap.close();
+    for n in 0..64 {
+        hot.update(n, true);
+        hot.get(n);
+    }
+    let mut hits = 0;
+    for n in 0..ROUNDS {
+        let (key, now) = (hot.key(n), hot.now);
+        let sure = now + Duration::from_millis(50);
+        let spent = allocations(|| {
+            hits += u64::from(hot.engine.get_plain(key, now, sure).is_some());
+        });
+        assert_eq!(spent, 0, "call {n}");
+        hot.learn();
+    }
+    assert_eq!(hits, ROUNDS);
+}
+
+#[test]
+fn a_selection_from_the_model_allocates_nothing_in_the_steady_state() {
+    let keys: Vec<Key> = (0..9)
+        .map(|n| Key::new(format!("price:ethereum:0x{n:040x}"), 0, ChainId::DEFAULT))
+        .collect();
+    let strategy = build_default(StrategyKind::TopN);
+    let mut learner = Learner::new(ModelConfig::default(), strategy, 16);
+    let mut now = Timestamp::from_millis(1_735_689_600_000);
+    let mut chosen = 0;
+    for round in 0..5_000 {
+        now = now + Duration::from_secs(2);
+        let event = |key: &Key, op| Event {
+            key: key.clone(),
+            op,
+            at: now,
+        };
+        let request = learner.observe(&event(&keys[0], Op::Update), Trigger::Update, now);
+        let spent = allocations(|| {
+            chosen = learner.select(request, now, 16, 0.0, |_| true).len();
+        });
+        assert!(round < 4_000 || spent == 0, "{spent} in round {round}");
+        for key in &keys[1..] {
+            learner.observe(&event(key, Op::Read), Trigger::Miss, now);
+        }
+    }
+    assert!(chosen >= 5, "{chosen} were chosen");
 }
 
 #[test]

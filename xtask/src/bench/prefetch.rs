@@ -33,7 +33,7 @@ const ANSWERS: &str = "answers.ndjson";
 const QUICK_ANSWERS: &str = "quick-answers.ndjson";
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Options {
     /// One recording, one size of L1, three budgets: under a minute; the page stays as it is
     #[arg(long)]

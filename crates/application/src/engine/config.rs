@@ -39,7 +39,7 @@ impl Default for EngineConfig {
             model: ModelConfig::default(),
             rollout: Rollout::everywhere(forewarm_domain::Mode::On),
             event_queue_size: 65_536,
-            queue_size: 4_096,
+            queue_size: 16_384,
             max_pairs_per_warm: 16,
             max_keys_per_read: 128,
             warm_timeout: Duration::from_millis(50),

@@ -1,7 +1,7 @@
 //! Control: modes, strategy, the model's snapshot.
 
 use forewarm_domain::model::snapshot::{self, SnapshotError};
-use forewarm_domain::{ChainId, ChainMode, Rollout, SelectionStrategy, Timestamp};
+use forewarm_domain::{ChainId, ChainMode, Model, Rollout, SelectionStrategy, Timestamp};
 
 use super::Engine;
 
@@ -25,6 +25,20 @@ impl Engine {
     /// The model as bytes, to be loaded elsewhere or later.
     pub fn save_model(&self, now: Timestamp) -> Vec<u8> {
         snapshot::save(self.learner.lock().model(), now)
+    }
+
+    /// The same at the start, when nothing is known yet: nobody waits for the model's lock while a
+    /// large file is read (some 5 s for a million pairs).
+    pub fn restore_model(&self, bytes: &[u8], now: Timestamp) -> Result<usize, SnapshotError> {
+        let mut model = Model::new(self.config.model);
+        let pairs = snapshot::load(&mut model, bytes, now, &*self.key_of)?;
+        let mut learner = self.learner.lock();
+        if learner.model().is_empty() {
+            *learner.model_mut() = model;
+            return Ok(pairs);
+        }
+        drop(learner);
+        self.load_model(bytes, now)
     }
 
     /// Adds a saved model to what is known; the number of pairs it held.

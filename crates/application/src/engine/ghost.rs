@@ -99,7 +99,7 @@ impl Ghost {
                 }
             }
             What::Fetched { placed } => {
-                if self.cache.peek(&seen.key, now).is_none() {
+                if !self.cache.has(&seen.key, now) {
                     played.reads = weight;
                     if placed {
                         self.place(seen, now, Placement::Demand);

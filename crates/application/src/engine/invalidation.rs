@@ -36,14 +36,14 @@ impl Engine {
         let key = (self.key_of)(Bytes::copy_from_slice(name), database);
         self.metrics.invalidated();
         self.flights.discard(&key);
-        if self.l1.peek(&key, Timestamp::ZERO).is_some() {
+        if self.l1.has(&key, Timestamp::ZERO) {
             self.metrics
                 .eviction(Level::L1, EvictionReason::Invalidation);
         }
         if self.l1.mark_stale(&key, None) {
             self.lost(&key);
         }
-        self.shadow.lock().forget(&key);
+        self.shadow.forget(&key);
         if self.ghost_sample.has(&key) || self.tap.as_ref().is_some_and(|tap| tap.is_open()) {
             self.queue(Observation::new(&key, What::Invalidated, Timestamp::ZERO));
         }

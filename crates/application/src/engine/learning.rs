@@ -1,15 +1,34 @@
 //! Learning: from the event queue to the model and the warm queue, and the controller's tick.
 
-use forewarm_domain::{
-    Attempt, Event, Horizon, Key, Mode, Operation, SourceKind, Timestamp, Trigger, WindowStatistics,
-};
+use std::collections::VecDeque;
 
-use super::{Engine, Observation};
+use forewarm_domain::{
+    Attempt, Event, Horizon, Key, Mode, Op, Operation, Rollout, SourceKind, Timestamp, Trigger,
+    WindowStatistics,
+};
+use parking_lot::MutexGuard;
+
+use super::{Engine, Ghost, Observation};
 use crate::learner::{Learner, Offer, Request, horizon};
 use crate::metrics::DropReason;
 
-/// Events learned under one hold of the lock: some 100 µs at most.
-const BATCH: usize = 256;
+/// Events learned under one hold of the lock: some 50 µs, which is what a warm may have to wait.
+const BATCH: usize = 64;
+
+/// The same when so many wait that some are about to be lost: then learning comes before warming, of
+/// which more is asked than can be done.
+const LARGE_BATCH: usize = 1_024;
+
+/// Events asked about under one hold of the lock: some 50 µs too, at a tenth of what learning costs.
+const ASKED_AT_ONCE: usize = 512;
+
+/// An event that waits to be learned from.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    seen: Observation,
+    /// A request for what follows it was offered, or waited already.
+    asked: bool,
+}
 
 /// Windows closed by one tick.
 const CLOSED_PER_TICK: usize = 65_536;
@@ -20,67 +39,136 @@ pub(super) struct Windows {
     reported: WindowStatistics,
 }
 
+/// What the model takes an event for.
+fn source_of(op: Op) -> SourceKind {
+    match op {
+        Op::Read => SourceKind::Read,
+        Op::Update | Op::Access => SourceKind::Update,
+    }
+}
+
 impl Engine {
-    /// The learner's loop body: learns a bounded batch of queued events and queues warm
-    /// requests; how many events. 0 = the queue was empty.
+    /// The learner's loop body: queues warm requests for what is known to follow the queued events,
+    /// then learns from a bounded batch of them; how many. 0 = nothing waited.
+    ///
+    /// Asking comes first because it costs a tenth: of a block of thousands of updates the last one
+    /// must not wait until all the others are learned.
     pub fn learn(&self, now: Timestamp) -> usize {
         let mut learned = 0;
-        let mut queued = false;
         let mut learner = self.learner.lock();
         while let Some(key) = self.crowded_out.pop() {
             learner.lost(&key);
         }
-        while learned < BATCH
-            && let Some(observation) = self.events.pop()
+        let mut backlog = self.backlog.lock();
+        let mut ghost = self.ghost.lock();
+        let rollout = self.rollout.read();
+        let mut queued = self.ask_first(&mut learner, &mut backlog, &rollout, now);
+        let most = if backlog.len() > self.events.capacity() / 4 {
+            LARGE_BATCH
+        } else {
+            BATCH
+        };
+        while learned < most
+            && let Some(waiting) = backlog.pop_front()
         {
             learned += 1;
-            queued |= self.learn_one(&mut learner, &observation, now);
+            self.keep_ghost(&mut ghost, &waiting.seen, now);
+            queued |= self.learn_one(&mut learner, &rollout, waiting, now);
         }
-        drop(learner);
+        drop(backlog);
+        drop(rollout);
+        drop(ghost);
+        // A warmer that waits gets its turn before the next batch: this loop would else have the
+        // lock again before that one is awake.
+        MutexGuard::unlock_fair(learner);
         if queued {
             (self.wake_warmer)();
         }
         learned
     }
 
-    fn learn_one(&self, learner: &mut Learner, seen: &Observation, now: Timestamp) -> bool {
-        self.keep_ghost(seen, now);
+    /// Whether there is something to [`learn`](Self::learn).
+    pub fn has_news(&self) -> bool {
+        !self.events.is_empty() || !self.backlog.lock().is_empty()
+    }
+
+    /// Takes queued events in, as long as there is room, and asks for what follows those of known
+    /// pairs; whether a request was queued.
+    fn ask_first(
+        &self,
+        learner: &mut Learner,
+        backlog: &mut VecDeque<Waiting>,
+        rollout: &Rollout,
+        now: Timestamp,
+    ) -> bool {
+        let mut queued = false;
+        for _ in 0..ASKED_AT_ONCE {
+            if backlog.len() >= self.events.capacity() {
+                break;
+            }
+            let Some(seen) = self.events.pop() else { break };
+            let mut asked = false;
+            if let Some(kind) = seen.what.op().map(source_of)
+                && let Some(pair) = learner.model().id(&seen.key)
+                && rollout.mode(&seen.key) != Mode::Off
+            {
+                let trigger = seen.what.trigger();
+                let request = Request {
+                    pair,
+                    kind,
+                    trigger,
+                    at: now,
+                    part: 0,
+                };
+                let offer = self.offer(learner, &seen.key, request);
+                asked = offer != Offer::NothingKnown;
+                queued |= offer == Offer::Queued;
+            }
+            backlog.push_back(Waiting { seen, asked });
+        }
+        queued
+    }
+
+    fn learn_one(
+        &self,
+        learner: &mut Learner,
+        rollout: &Rollout,
+        Waiting { seen, asked }: Waiting,
+        now: Timestamp,
+    ) -> bool {
         let Some(op) = seen.what.op() else {
             return false;
         };
-        let chain = seen.key.chain();
-        if self.rollout.read().mode(&seen.key) == Mode::Off {
+        if rollout.mode(&seen.key) == Mode::Off {
             return false;
         }
         let event = Event {
-            key: seen.key.clone(),
+            key: seen.key,
             op,
             at: seen.at,
         };
         let request = learner.observe(&event, seen.what.trigger(), now);
-        self.metrics.updates_tracked(chain, 1);
-        self.offer(learner, &seen.key, Request { at: now, ..request })
+        self.metrics.updates_tracked(event.key.chain(), 1);
+        !asked && self.offer(learner, &event.key, Request { at: now, ..request }) == Offer::Queued
     }
 
-    fn offer(&self, learner: &mut Learner, key: &Key, request: Request) -> bool {
-        match learner.offer(request) {
-            Offer::Queued => {
-                self.metrics.warm_requested(key.chain());
-                true
-            }
+    fn offer(&self, learner: &mut Learner, key: &Key, request: Request) -> Offer {
+        let offer = learner.offer(request);
+        match offer {
+            Offer::Queued => self.metrics.warm_requested(key.chain()),
             Offer::Full => {
                 self.metrics.warm_requested(key.chain());
                 self.metrics.dropped(key.chain(), DropReason::QueueFull);
                 self.attempts.count(Attempt::Dropped, 1);
-                false
             }
-            Offer::Waiting | Offer::NothingKnown => false,
+            Offer::Waiting | Offer::NothingKnown => {}
         }
+        offer
     }
 
     /// Plays the event on the unwarmed L1.
-    fn keep_ghost(&self, seen: &Observation, now: Timestamp) {
-        let played = self.ghost.lock().play(seen, now);
+    fn keep_ghost(&self, ghost: &mut Ghost, seen: &Observation, now: Timestamp) {
+        let played = ghost.play(seen, now);
         if played.reads == 0.0 && played.judged.is_none() {
             return;
         }
@@ -105,7 +193,7 @@ impl Engine {
                 at: now,
                 part: 0,
             };
-            self.offer(&mut learner, key, request)
+            self.offer(&mut learner, key, request) == Offer::Queued
         });
         drop(learner);
         if queued {

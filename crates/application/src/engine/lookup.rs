@@ -1,7 +1,6 @@
 //! Demand: reads through L1 with single-flight to L2, and writes.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,6 +89,28 @@ impl Engine {
         self.look(key, now, self.is_tapped())
     }
 
+    /// [`get_local_unlearned`](Self::get_local_unlearned) in the plain case of a copy that has been
+    /// read before and may be answered until `sure`, the latest that it may be when the clock says
+    /// `now`. Its age and what remains to it are told as of `sure`. `None` says nothing and leaves no
+    /// trace; the caller then takes the long way.
+    pub fn get_plain(&self, key: &Key, now: Timestamp, sure: Timestamp) -> Option<Found> {
+        if !self.freshness.allows(sure) || self.is_tapped() {
+            return None;
+        }
+        let name = KeyRef {
+            bytes: key.bytes(),
+            database: key.database(),
+        };
+        let cached = self.l1.get_plain(name, sure)?;
+        self.metrics.cache_hit(key.chain(), Level::L1);
+        if self.ghost_sample.has(&name) {
+            let end = self.end_if_loaded_at(&cached, now);
+            let seen = Observation::new(key, What::Unlearned, now);
+            self.tell_hit(seen.of_value(cached.value.len(), cached.version, end));
+        }
+        Some(cached.found(Level::L1, sure))
+    }
+
     /// [`get_local`](Self::get_local) of bytes in somebody's buffer, in the plain case of a fresh
     /// copy that has been read before: no key is made unless the hit is learned from. `None`
     /// says nothing and leaves no trace; the caller then takes the long way.
@@ -104,9 +125,7 @@ impl Engine {
             return None;
         }
         let cached = self.l1.get_plain(name, now)?;
-        self.lookups.fetch_add(1, Ordering::Relaxed);
         self.metrics.cache_hit(chain, Level::L1);
-        self.metrics.update_received(chain);
         let learns = learns() || self.is_tapped();
         if learns || self.ghost_sample.has(&name) {
             let trigger = Trigger::Hit;
@@ -137,7 +156,6 @@ impl Engine {
     }
 
     fn look(&self, key: &Key, now: Timestamp, learns: bool) -> Option<Found> {
-        let lookup = self.lookups.fetch_add(1, Ordering::Relaxed) + 1;
         let missed = What::Demand {
             trigger: Trigger::Miss,
         };
@@ -175,9 +193,8 @@ impl Engine {
             LocalLookup::Miss => None,
         };
         if found.is_none() {
-            self.missed(key, lookup);
+            self.missed(key);
         }
-        self.metrics.update_received(key.chain());
         if seen.what != What::Unlearned || self.ghost_sample.has(key) {
             self.tell_hit(seen);
         }
@@ -199,11 +216,12 @@ impl Engine {
             .filter(|_| self.freshness.allows(now))
     }
 
-    fn missed(&self, key: &Key, lookup: u64) {
+    fn missed(&self, key: &Key) {
         self.metrics.cache_miss(key.chain(), Level::L1);
+        let lookup = self.lookup_number();
         // Where a contest counts for the strategy, what this one would have hit is in its books.
         if let Some(strategy) = *self.strategy_label.read()
-            && self.shadow.lock().would_hit(key)
+            && self.shadow.would_hit(key)
             && !self.tap.as_ref().is_some_and(|tap| tap.covers(strategy))
         {
             self.metrics.shadow_hit(key.chain(), strategy);

@@ -101,7 +101,7 @@ impl Engine {
     /// Whether nothing waits: no event to learn, no request to serve, no key on its way. A batch
     /// between the queue and its departure is not seen, which takes microseconds.
     pub fn is_idle(&self) -> bool {
-        self.events.is_empty() && self.flights.is_empty() && self.learner.lock().queued() == 0
+        !self.has_news() && self.flights.is_empty() && self.learner.lock().queued() == 0
     }
 
     /// What L1 holds.

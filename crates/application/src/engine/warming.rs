@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Standing, Timestamp};
+use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use super::{Engine, Level};
@@ -11,6 +12,9 @@ use crate::governor::Risk;
 use crate::learner::{Learner, Request, stay};
 use crate::metrics::{DropReason, EvictionReason, StrategyLabel};
 use crate::ports::{Cached, Placement, SharedCacheError, Stored};
+
+/// Requests chosen for under one hold of the learner's lock.
+const CHOSEN_AT_ONCE: usize = 8;
 
 /// What one call of [`Engine::warm`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,7 +79,7 @@ impl Engine {
         report
     }
 
-    /// Takes requests and asks the strategy, under one hold of the learner's lock.
+    /// Takes requests and asks the strategy, under the learner's lock.
     fn wishes(&self, now: Timestamp) -> Vec<Wish> {
         let (turned_down, price) = {
             let governor = self.governor.lock();
@@ -89,10 +93,18 @@ impl Engine {
         let mut wishes = Vec::new();
         let mut keys = 0;
         let mut learner = self.learner.lock();
-        while keys < self.config.max_keys_per_read
-            && wishes.len() < self.config.max_keys_per_read
-            && let Some(request) = learner.next_request()
-        {
+        let mut at_once = 0;
+        while keys < self.config.max_keys_per_read && wishes.len() < self.config.max_keys_per_read {
+            at_once += 1;
+            if at_once > CHOSEN_AT_ONCE {
+                // The learner's turn: a choice takes some microseconds, and a batch of them would
+                // hold up hundreds of events.
+                MutexGuard::bump(&mut learner);
+                at_once = 1;
+            }
+            let Some(request) = learner.next_request() else {
+                break;
+            };
             let Some(source) = learner.key(request.pair).cloned() else {
                 continue;
             };
@@ -124,7 +136,7 @@ impl Engine {
         let rollout = self.rollout.read();
         let most = rollout.chain(source.chain()).mode;
         let cap = if most == Mode::Off { 0 } else { cap };
-        let absent = |key: &Key| self.l1.peek(key, now).is_none();
+        let absent = |key: &Key| !self.l1.has(key, now);
         let standing = |key: &Key| match self.l1.standing(key, now) {
             Standing::Fresh => Standing::Fresh,
             _ if self.flights.is_flying(key) => Standing::Fresh,
@@ -166,7 +178,7 @@ impl Engine {
     /// unheard. That is an error and not a skip: with the breaker's half second between attempts
     /// an outage at 100 operations a second would show as 2 % of errors, below every alarm.
     fn board(&self, wish: &Wish, now: Timestamp) -> Option<Vec<Ticket<'_>>> {
-        let absent = |key: &&Key| self.l1.peek(key, now).is_none();
+        let absent = |key: &&Key| !self.l1.has(key, now);
         let mut absent = wish.wanted.iter().filter(absent).peekable();
         if absent.peek().is_some() && self.flights.grounded() {
             self.attempts.count(Attempt::Dropped, absent.count());
@@ -216,12 +228,7 @@ impl Engine {
         if wish.shadowed.is_empty() {
             return;
         }
-        let mut shadow = self.shadow.lock();
-        for key in &wish.shadowed {
-            if !shadow.holds(key) {
-                shadow.would_warm(key);
-            }
-        }
+        self.shadow.would_warm(&wish.shadowed);
     }
 
     async fn serve(

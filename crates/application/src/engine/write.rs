@@ -106,7 +106,7 @@ impl Announced<'_> {
             }),
         }
         engine.metrics.update_received(key.chain());
-        engine.shadow.lock().forget(key);
+        engine.shadow.forget(key);
         engine.queue(seen);
     }
 }
@@ -170,14 +170,14 @@ impl Engine {
     /// The key's value is no longer valid: L1 drops it, and what is on its way is discarded.
     pub fn invalidate(&self, key: &Key) {
         self.flights.discard(key);
-        if self.l1.peek(key, Timestamp::ZERO).is_some() {
+        if self.l1.has(key, Timestamp::ZERO) {
             self.metrics
                 .eviction(Level::L1, EvictionReason::Invalidation);
         }
         if self.l1.remove(key) {
             self.lost(key);
         }
-        self.shadow.lock().forget(key);
+        self.shadow.forget(key);
         self.queue(Observation::new(key, What::Invalidated, Timestamp::ZERO));
     }
 
@@ -188,7 +188,7 @@ impl Engine {
         for key in self.l1.clear() {
             self.lost(&key);
         }
-        self.shadow.lock().clear();
+        self.shadow.clear();
         self.metrics
             .evictions(Level::L1, EvictionReason::Invalidation, dropped);
         let nobody = Key::new(bytes::Bytes::new(), 0, forewarm_domain::ChainId::DEFAULT);

@@ -272,7 +272,7 @@ macro_rules! catalogue {
 
 catalogue! {
     TrackingDuration = "arbitrage_correlation_tracking_duration_us", Histogram, Microseconds, [CHAIN], TRACKING_US,
-        "Time to track one update in microseconds, queue not included. Sampled: one update in 16 is timed, so _count is a sixteenth of the updates tracked.";
+        "Time to track one update in microseconds, queue not included. Sampled: one update in 64 is timed, so _count is that part of the updates tracked.";
     UpdatesReceived = "arbitrage_correlation_updates_received_total", Counter, Count, [CHAIN], [],
         "Updates and reads that arrived to be tracked.";
     UpdatesTracked = "arbitrage_correlation_updates_tracked_total", Counter, Count, [CHAIN], [],
@@ -322,7 +322,7 @@ catalogue! {
     CacheErrors = "arbitrage_cache_errors_total", Counter, Count, [OPERATION, LEVEL], [],
         "Calls to the level that failed or timed out; removals count as set.";
     LookupDuration = "arbitrage_lookup_duration_us", Histogram, Microseconds, [CHAIN, LEVEL], LOOKUP_US,
-        "Time of a demand look-up as its caller sees it in microseconds, by the level that answered (L2 also when none did). Sampled: one look-up in 16 is timed.";
+        "Time of a demand look-up as its caller sees it in microseconds, by the level that answered (L2 also when none did). Sampled: one look-up in 64 is timed.";
     CacheLatency = "arbitrage_cache_latency_ms", Histogram, Milliseconds, [OPERATION, LEVEL], LATENCY_MS,
         "Time of a call to the level in milliseconds, demand and warming together; removals count as set.";
     L2Up = "arbitrage_l2_up", Gauge, Count, [], [],

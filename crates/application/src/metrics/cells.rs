@@ -1,7 +1,12 @@
 //! The atomics that metrics are kept in. All are relaxed: each is a figure of its own.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::array;
+use std::cell::Cell;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
+
+use forewarm_domain::Chains;
 
 /// A count that only grows.
 #[derive(Debug, Default)]
@@ -12,8 +17,115 @@ impl Counter {
         self.0.fetch_add(n, Relaxed);
     }
 
+    /// [`add`](Self::add) of one where no other thread adds.
+    fn add_as_only_writer(&self) {
+        self.0.store(self.0.load(Relaxed) + 1, Relaxed);
+    }
+
     pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// The counters that every call of the hot path adds to, once for each of some threads: two threads
+/// that count in one place take its cache line from each other, 40–100 ns a count.
+#[derive(Debug)]
+pub(super) struct Striped<const N: usize> {
+    stripes: [Stripe<N>; STRIPES],
+}
+
+/// So many threads have a stripe each, in which they count without a locked instruction (1 ns in
+/// place of 5); all others share one more.
+const OWNED: usize = 15;
+const SHARED: usize = OWNED;
+const STRIPES: usize = OWNED + 1;
+
+/// One thread's counters, by chain.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Stripe<const N: usize>([[Counter; Chains::LIMIT]; N]);
+
+/// The stripes that a thread owns, a bit each.
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// This thread's stripe; `UNKNOWN` before its first count.
+    static STRIPE: Cell<usize> = const { Cell::new(UNKNOWN) };
+    /// Gives it back when the thread ends.
+    static LEASE: Lease = const { Lease };
+}
+
+const UNKNOWN: usize = usize::MAX;
+
+struct Lease;
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let stripe = STRIPE.replace(SHARED);
+        if stripe < OWNED {
+            // Release: whoever takes the stripe next sees all that was counted in it.
+            TAKEN.fetch_and(!(1 << stripe), Release);
+        }
+    }
+}
+
+impl<const N: usize> Default for Striped<N> {
+    fn default() -> Self {
+        let row = |_| array::from_fn(|_| Counter::default());
+        Self {
+            stripes: array::from_fn(|_| Stripe(array::from_fn(row))),
+        }
+    }
+}
+
+impl<const N: usize> Striped<N> {
+    /// Counts one in the `of`th group.
+    pub(super) fn count(&self, of: usize, chain: usize) {
+        let stripe = STRIPE.get();
+        if stripe < OWNED {
+            self.stripes[stripe].0[of][chain].add_as_only_writer();
+        } else {
+            self.count_rarely(of, chain);
+        }
+    }
+
+    #[cold]
+    fn count_rarely(&self, of: usize, chain: usize) {
+        if STRIPE.get() == UNKNOWN {
+            STRIPE.set(lease());
+            self.count(of, chain);
+        } else {
+            self.stripes[SHARED].0[of][chain].add(1);
+        }
+    }
+
+    pub(super) fn get(&self, of: usize, chain: usize) -> u64 {
+        self.stripes.iter().map(|s| s.0[of][chain].get()).sum()
+    }
+
+    /// Over all chains: some 1,000 loads.
+    pub(super) fn sum(&self, of: usize) -> u64 {
+        let groups = self.stripes.iter().flat_map(|stripe| &stripe.0[of]);
+        groups.map(Counter::get).sum()
+    }
+}
+
+/// A stripe that no living thread owns, else the shared one.
+fn lease() -> usize {
+    // A thread that is ending already gives nothing back any more.
+    if LEASE.try_with(|_| ()).is_err() {
+        return SHARED;
+    }
+    let mut taken = TAKEN.load(Acquire);
+    loop {
+        let free = taken.trailing_ones() as usize;
+        if free >= OWNED {
+            return SHARED;
+        }
+        match TAKEN.compare_exchange_weak(taken, taken | 1 << free, Acquire, Acquire) {
+            Ok(_) => return free,
+            Err(now) => taken = now,
+        }
     }
 }
 
@@ -50,7 +162,7 @@ pub(super) struct Histogram<const N: usize> {
 impl<const N: usize> Default for Histogram<N> {
     fn default() -> Self {
         Self {
-            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            buckets: array::from_fn(|_| AtomicU64::new(0)),
             above: AtomicU64::new(0),
             sum_nanos: AtomicU64::new(0),
         }

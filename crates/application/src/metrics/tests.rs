@@ -177,7 +177,8 @@ fn each_method_counts_its_own_series_and_no_other() {
     m.evictions(Level::L1, EvictionReason::Ttl, 5);
     m.cache_error(CacheOp::GetMany, Level::L2);
     let expected = [
-        ("arbitrage_correlation_updates_received_total{chain=c2}", 1),
+        // The update, and the read that L1 answered.
+        ("arbitrage_correlation_updates_received_total{chain=c2}", 2),
         ("arbitrage_correlation_updates_tracked_total{chain=c2}", 2),
         ("arbitrage_warming_requests_total{chain=c2}", 1),
         ("arbitrage_warming_pairs_warmed_total{chain=c2}", 3),
@@ -321,18 +322,23 @@ fn an_unknown_chain_counts_as_other_and_totals_are_over_all_chains() {
 }
 
 #[test]
-fn counts_from_many_threads_add_up() {
+fn counts_from_many_threads_add_up_whether_they_have_a_place_of_their_own_or_share_one() {
     let metrics = Metrics::new();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..10_000 {
-                    metrics.cache_hit(ETHEREUM, Level::L1);
-                }
-            });
-        }
-    });
-    assert_eq!(metrics.demand_totals().hits, 40_000);
+    // More at once than there are places; then again, in the places that the first gave back.
+    for round in 1..=2 {
+        std::thread::scope(|scope| {
+            for _ in 0..40 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        metrics.cache_hit(ETHEREUM, Level::L1);
+                        metrics.update_received(ETHEREUM);
+                    }
+                });
+            }
+        });
+        assert_eq!(metrics.demand_totals().hits, round * 80_000);
+        assert_eq!(metrics.update_totals().0, round * 160_000);
+    }
 }
 
 #[test]

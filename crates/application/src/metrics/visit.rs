@@ -5,7 +5,7 @@ use forewarm_domain::{ChainId, Operation, Outcome};
 use super::catalogue::{CATALOGUE, LabelValues, Metric, MetricSpec};
 use super::cells::{Counter, Gauge, Histogram};
 use super::label::{CacheOp, DropReason, EvictionReason, Level, StrategyLabel};
-use super::{CacheRow, ChainRow, Metrics};
+use super::{CacheRow, ChainRow, HITS, Metrics, RECEIVED};
 
 /// One series and its figure now.
 #[derive(Debug, PartialEq)]
@@ -61,17 +61,21 @@ impl Metrics {
         match metric {
             Metric::TrackingDuration => {
                 out.by_chain(self, |row, out, chain| {
-                    out.histogram(&row.tracking.duration, &[chain], MICRO);
+                    out.histogram(&row.row.tracking.duration, &[chain], MICRO);
                 });
             }
-            Metric::UpdatesReceived => out.chain_counter(self, |row| &row.tracking.received),
+            Metric::UpdatesReceived => out.by_chain(self, |row, out, chain| {
+                let asked =
+                    row.hits[Level::L1 as usize] + row.row.lookups.misses[Level::L1 as usize].get();
+                out.count(row.received + asked, &[chain]);
+            }),
             Metric::UpdatesTracked => out.chain_counter(self, |row| &row.tracking.tracked),
             Metric::PairsTracked => out.chain_gauge(self, |row| &row.tracking.pairs),
             Metric::ModelAge => out.gauge(&self.model_age_seconds, &[]),
             Metric::ModelMemory => out.gauge(&self.model_memory_bytes, &[]),
             Metric::WarmingDuration => {
                 out.by_chain(self, |row, out, chain| {
-                    out.histogram(&row.warming.duration, &[chain], MILLI);
+                    out.histogram(&row.row.warming.duration, &[chain], MILLI);
                 });
             }
             Metric::WarmingOperations => {
@@ -106,7 +110,11 @@ impl Metrics {
                 });
             }
             Metric::CacheHits => {
-                out.chain_counters(self, Level::ALL.map(Level::name), |row| &row.lookups.hits);
+                out.by_chain(self, |row, out, chain| {
+                    for level in Level::ALL {
+                        out.count(row.hits[level as usize], &[chain, level.name()]);
+                    }
+                });
             }
             Metric::CacheMisses => {
                 out.chain_counters(self, Level::ALL.map(Level::name), |row| &row.lookups.misses);
@@ -133,7 +141,7 @@ impl Metrics {
                 out.by_chain(self, |row, out, chain| {
                     for level in Level::ALL {
                         let labels = [chain, level.name()];
-                        out.histogram(&row.lookups.duration[level as usize], &labels, MICRO);
+                        out.histogram(&row.row.lookups.duration[level as usize], &labels, MICRO);
                     }
                 });
             }
@@ -170,6 +178,13 @@ impl Metrics {
 const MICRO: f64 = 1e3;
 const MILLI: f64 = 1e6;
 
+/// A chain's figures.
+struct Row<'a> {
+    row: &'a ChainRow,
+    received: u64,
+    hits: [u64; Level::ALL.len()],
+}
+
 struct Out<'a> {
     spec: &'static MetricSpec,
     chain_name: Names<'a>,
@@ -177,21 +192,30 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
-    fn by_chain(&mut self, metrics: &Metrics, visit: impl Fn(&ChainRow, &mut Self, &str)) {
-        for (id, row) in (0..).map(ChainId).zip(&metrics.chains) {
+    fn by_chain(&mut self, metrics: &Metrics, visit: impl Fn(Row<'_>, &mut Self, &str)) {
+        for (index, row) in metrics.chains.iter().enumerate() {
+            let row = Row {
+                row,
+                received: metrics.hot.get(RECEIVED, index),
+                hits: [metrics.hot.get(HITS, index), row.lookups.l2_hits.get()],
+            };
             if row.is_used() {
-                let chain = (self.chain_name)(id);
+                let chain = (self.chain_name)(ChainId(index as u16));
                 visit(row, self, &chain);
             }
         }
     }
 
     fn chain_counter(&mut self, metrics: &Metrics, cell: impl Fn(&ChainRow) -> &Counter) {
-        self.by_chain(metrics, |row, out, chain| out.counter(cell(row), &[chain]));
+        self.by_chain(metrics, |row, out, chain| {
+            out.counter(cell(row.row), &[chain])
+        });
     }
 
     fn chain_gauge(&mut self, metrics: &Metrics, cell: impl Fn(&ChainRow) -> &Gauge) {
-        self.by_chain(metrics, |row, out, chain| out.gauge(cell(row), &[chain]));
+        self.by_chain(metrics, |row, out, chain| {
+            out.gauge(cell(row.row), &[chain])
+        });
     }
 
     fn chain_counters<const N: usize>(
@@ -201,7 +225,7 @@ impl Out<'_> {
         cells: impl Fn(&ChainRow) -> &[Counter; N],
     ) {
         self.by_chain(metrics, |row, out, chain| {
-            for (name, cell) in names.iter().zip(cells(row)) {
+            for (name, cell) in names.iter().zip(cells(row.row)) {
                 out.counter(cell, &[chain, name]);
             }
         });
@@ -214,7 +238,11 @@ impl Out<'_> {
     }
 
     fn counter(&mut self, cell: &Counter, labels: &[&str]) {
-        self.emit(labels, SampleValue::Counter(cell.get()));
+        self.count(cell.get(), labels);
+    }
+
+    fn count(&mut self, total: u64, labels: &[&str]) {
+        self.emit(labels, SampleValue::Counter(total));
     }
 
     fn gauge(&mut self, cell: &Gauge, labels: &[&str]) {
@@ -256,29 +284,24 @@ impl Out<'_> {
     }
 }
 
-impl ChainRow {
+impl Row<'_> {
     /// Whether anything of this chain was ever counted.
     fn is_used(&self) -> bool {
-        let Self {
+        let ChainRow {
             tracking,
             lookups,
             warming,
-        } = self;
-        let counters = [
-            &tracking.received,
-            &tracking.tracked,
-            &tracking.requests,
-            &warming.warmed,
-        ]
-        .into_iter()
-        .chain(&lookups.hits)
-        .chain(&lookups.misses)
-        .chain(&lookups.shadow_hits)
-        .chain(&warming.operations)
-        .chain(&warming.outcomes)
-        .chain(&warming.dropped)
-        .chain(&warming.selected);
-        counters.into_iter().any(|counter| counter.get() > 0)
+        } = self.row;
+        let counters = [&tracking.tracked, &tracking.requests, &warming.warmed]
+            .into_iter()
+            .chain(&lookups.misses)
+            .chain(&lookups.shadow_hits)
+            .chain(&warming.operations)
+            .chain(&warming.outcomes)
+            .chain(&warming.dropped)
+            .chain(&warming.selected);
+        self.received + self.hits.iter().sum::<u64>() > 0
+            || counters.into_iter().any(|counter| counter.get() > 0)
             || tracking.pairs.get().is_some()
             || warming.mode.get().is_some()
             || !tracking.duration.is_empty()

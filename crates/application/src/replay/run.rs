@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
     fn note(&mut self, keys: &KeyTable, key: u32, now: Timestamp) {
         let name = keys.name(key);
         // A read of a key on its way joins, so it costs no more than one of a key that is here.
-        let held = self.l1.peek(name, now).is_some() || self.flight_of[key as usize] != 0;
+        let held = self.l1.has(name, now) || self.flight_of[key as usize] != 0;
         if let Mind::Popularity(popularity) = &mut self.mind {
             popularity.note(key, held);
         }
@@ -286,7 +286,7 @@ impl<'a> Run<'a> {
     fn update(&mut self, keys: &KeyTable, key: u32, event: &TraceEvent, now: Timestamp) {
         self.trigger = Trigger::Update;
         let name = keys.name(key);
-        let held = matches!(self.mind, Mind::Refresh) && self.l1.peek(name, now).is_some();
+        let held = matches!(self.mind, Mind::Refresh) && self.l1.has(name, now);
         self.discard(key);
         if event.value.is_some() {
             let cached = self.cached(event.version, now);
@@ -398,7 +398,7 @@ impl<'a> Run<'a> {
                 let mut uses: Vec<(u32, u32)> = ids
                     .into_iter()
                     .filter_map(|id| keys.number(learner.key(id)?))
-                    .filter(|&key| self.l1.peek(keys.name(key), now).is_none())
+                    .filter(|&key| !self.l1.has(keys.name(key), now))
                     .filter_map(|key| Some((future.next_use(key, at)?, key)))
                     .collect();
                 uses.sort_unstable();
@@ -446,9 +446,8 @@ impl<'a> Run<'a> {
     /// Sends for those wanted that L1 has not, as far as the budget goes.
     fn fetch_wanted(&mut self, keys: &KeyTable, now: Timestamp) {
         let mut wanted = std::mem::take(&mut self.wanted);
-        wanted.retain(|&key| {
-            self.flight_of[key as usize] == 0 && self.l1.peek(keys.name(key), now).is_none()
-        });
+        wanted
+            .retain(|&key| self.flight_of[key as usize] == 0 && !self.l1.has(keys.name(key), now));
         let granted = self.governor.grant(wanted.len(), self.risk());
         self.over_budget += (wanted.len() - granted) as u64;
         for &key in &wanted[..granted] {

@@ -305,7 +305,7 @@ section! {
         /// How long a warm may wait for L2, in milliseconds.
         timeout_ms: u64 = 50, 1 => 60_000;
         /// Warm requests that may wait; past it they are dropped and counted.
-        queue_size: usize = 4_096, 1 => 1_048_576;
+        queue_size: usize = 16_384, 1 => 1_048_576;
         /// Warms under way at once, each one L2 round trip.
         concurrency: usize = 2, 1 => 64;
     }

@@ -36,14 +36,15 @@ pub(super) async fn healthz() -> Json<Value> {
 
 /// The model is loaded and the listeners are up.
 pub(super) async fn startupz(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    if app.vitals.started.load(Ordering::Acquire) {
+    let restoring = app.vitals.restoring.load(Ordering::Acquire);
+    if app.vitals.started.load(Ordering::Acquire) && !restoring {
         return Ok(Json(json!({ "status": "started" })));
     }
     let detail = "the model is being loaded";
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
 }
 
-/// Reads would be served. L2 down is degraded but ready: L1 goes on serving, and a restart or
+/// Reads would be served, warmed for or not: a large model may still be on its way. L2 down is degraded but ready: L1 goes on serving, and a restart or
 /// another instance would not help. A dead loop or a service that is stopping is not ready.
 pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Value>, Problem> {
     let unready = |detail: String| Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));

@@ -39,6 +39,38 @@ fn taught(n: u32, adapt: impl FnOnce(&mut EngineConfig)) -> World {
     world
 }
 
+#[test]
+fn the_last_update_of_a_block_is_asked_for_before_the_block_is_learned() {
+    let mut world = world(100, |_| {});
+    world.teach(&key(1), &[key(11), key(12)]);
+    while world.engine.learner.lock().next_request().is_some() {}
+    for n in 0..400 {
+        let observed =
+            world
+                .engine
+                .observe_update(&key(1_000 + n), update(world.now()), world.now());
+        assert_eq!(observed, Ok(Observed::Queued));
+    }
+    let _ = world
+        .engine
+        .observe_update(&key(1), update(world.now()), world.now());
+    let learned = world.engine.learn(world.now());
+    assert!(
+        learned < 401 && world.engine.has_news(),
+        "{learned} learned"
+    );
+    let request = world.engine.learner.lock().next_request();
+    let asked = request.and_then(|request| {
+        let learner = world.engine.learner.lock();
+        learner.key(request.pair).cloned()
+    });
+    assert_eq!(asked, Some(key(1)));
+    world.learn_all();
+    assert!(!world.engine.has_news());
+    let again = world.engine.learner.lock().next_request();
+    assert_eq!(again, None, "what was asked for is not asked for twice");
+}
+
 #[tokio::test(start_paused = true)]
 async fn all_waiting_operations_share_one_read() {
     let mut l2 = MockL2::new();
