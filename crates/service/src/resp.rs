@@ -6,7 +6,7 @@
 //! 2. `connection`: one client, the way of a command; `passing`, `transaction`: to L2 and back;
 //! 3. [`request`], [`reply`], [`frame`]: the bytes;
 //! 4. [`command`]: who answers what, and which keys are written;
-//! 5. `reads`: what L1 answers; `upstream`, `relay`: what L2 answers; `embedded`: what there is
+//! 5. `hits`, `reads`: what L1 answers; `upstream`, `relay`: what L2 answers; `embedded`: what there is
 //!    without a server;
 //! 6. `session`, `own`: about the connection, and Forewarm's own commands.
 
@@ -15,6 +15,7 @@ mod connection;
 mod effects;
 mod embedded;
 pub mod frame;
+mod hits;
 mod own;
 mod passing;
 mod port;

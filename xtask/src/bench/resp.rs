@@ -1,9 +1,10 @@
 //! The Redis port against a Redis, with redis-benchmark, in the same run on the same machine.
 //!
 //! Both servers hold the same thousand keys. Rounds alternate between the two, so that a machine
-//! that gets busier does so for both; the table has the medians. What a server costs is the CPU
-//! time of all its threads (`/proc/PID/task/*/schedstat`, nanoseconds) over the requests: the
-//! learner's share is in it.
+//! that gets busier does so for all; the table has the medians. What a server costs is the CPU
+//! time of all its threads (`/proc/PID/task/*/schedstat`, nanoseconds) over the requests. Of
+//! Forewarm the threads that answer are told apart from the rest, which learns, plans and keeps the
+//! books. A third server (`resp_floor`) answers without looking anything up: what it takes, the system takes.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -71,6 +72,8 @@ const MISSES: [Load; 2] = [
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Run {
     cpu_ns: f64,
+    /// Of it, the threads that answer.
+    answering_ns: f64,
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -97,21 +100,22 @@ pub(super) fn run(workspace: &Workspace) -> Result<()> {
         }
     }
     let mut cargo = workspace.cargo(&["build", "--profile", "dist", "--package=forewarm-service"]);
-    run_command(&mut cargo)?;
+    run_command(cargo.args(["--bin", "forewarm", "--example", "resp_floor"]))?;
     let binary = workspace.target().join("dist/forewarm");
     let redis = redis()?;
+    let floor = floor(&workspace.target().join("dist/examples/resp_floor"))?;
     let mut rows = Vec::new();
     {
         let forewarm = forewarm(&binary, redis.port, &[])?;
         fill(redis.port, KEYS)?;
-        measure(&HITS, &redis, &forewarm, &mut rows)?;
+        measure(&HITS, &redis, &forewarm, Some(&floor), &mut rows)?;
     }
     {
         // An L1 that holds next to nothing: every read goes on to L2.
         let tiny = ["l1.capacity_bytes=1KiB", "warming.mode=off"];
         let forewarm = forewarm(&binary, redis.port, &tiny)?;
         fill(redis.port, "100000")?;
-        measure(&MISSES, &redis, &forewarm, &mut rows)?;
+        measure(&MISSES, &redis, &forewarm, None, &mut rows)?;
     }
     let table = table(&rows, &versions(workspace)?);
     println!("{table}");
@@ -121,21 +125,42 @@ pub(super) fn run(workspace: &Workspace) -> Result<()> {
     std::fs::write(&page, text).with_context(|| format!("writing {PAGE}"))
 }
 
-/// One line of the table: the load, the medians of Redis and of Forewarm.
-type Row = (Load, Run, Run);
+/// One line of the table: the load, the medians of Redis, of Forewarm, and of the floor.
+struct Row {
+    load: Load,
+    redis: Run,
+    forewarm: Run,
+    floor: Option<Run>,
+}
 
-fn measure(loads: &[Load], redis: &Server, forewarm: &Server, rows: &mut Vec<Row>) -> Result<()> {
+fn measure(
+    loads: &[Load],
+    redis: &Server,
+    forewarm: &Server,
+    floor: Option<&Server>,
+    rows: &mut Vec<Row>,
+) -> Result<()> {
     for load in loads {
-        // Once for each, so that L1 and every buffer are as they will be.
-        benchmark(redis, *load)?;
-        benchmark(forewarm, *load)?;
-        let (mut direct, mut through) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            direct.push(benchmark(redis, *load)?);
-            through.push(benchmark(forewarm, *load)?);
+        let servers = [Some(redis), Some(forewarm), floor];
+        let mut runs = [const { Vec::new() }; 3];
+        // The first round is for L1 and every buffer to become as they will be.
+        for round in 0..=ROUNDS {
+            for (server, runs) in servers.iter().zip(&mut runs) {
+                let Some(server) = server else { continue };
+                let run = benchmark(server, *load)?;
+                if round > 0 {
+                    runs.push(run);
+                }
+            }
         }
         eprintln!("{}: measured", load.name);
-        rows.push((*load, median(&direct), median(&through)));
+        let [direct, through, nothing] = runs;
+        rows.push(Row {
+            load: *load,
+            redis: median(&direct),
+            forewarm: median(&through),
+            floor: floor.map(|_| median(&nothing)),
+        });
     }
     Ok(())
 }
@@ -155,14 +180,29 @@ fn redis() -> Result<Server> {
         .stdout(Stdio::null())
         .spawn()
         .context("cannot start redis-server")?;
-    let server = Server { process, port };
+    listening(Server { process, port }, "redis-server")
+}
+
+/// A server that answers everything with 64 bytes.
+fn floor(binary: &PathBuf) -> Result<Server> {
+    let port = free_port()?;
+    let process = Command::new(binary)
+        .arg(port.to_string())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start resp_floor")?;
+    listening(Server { process, port }, "resp_floor")
+}
+
+fn listening(server: Server, name: &str) -> Result<Server> {
+    let port = server.port;
     for _ in 0..200 {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return Ok(server);
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    bail!("redis-server does not listen on port {port}")
+    bail!("{name} does not listen on port {port}")
 }
 
 fn forewarm(binary: &PathBuf, redis: u16, settings: &[&str]) -> Result<Server> {
@@ -237,11 +277,12 @@ fn benchmark(server: &Server, load: Load) -> Result<Run> {
     command.args(["-n", &load.requests.to_string()]);
     let output = captured(&mut command)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let spent = cpu_ns(&server.process)? - before;
+    let spent = cpu_ns(&server.process)?;
     let (per_second, p50_ms, p99_ms) =
         figures(&text).with_context(|| format!("redis-benchmark said: {text}"))?;
     Ok(Run {
-        cpu_ns: spent / load.requests as f64,
+        cpu_ns: (spent.0 - before.0) / load.requests as f64,
+        answering_ns: (spent.1 - before.1) / load.requests as f64,
         per_second,
         p50_ms,
         p99_ms,
@@ -272,21 +313,27 @@ fn figures(csv: &str) -> Option<(f64, f64, f64)> {
     ))
 }
 
-/// CPU time of all threads of a process so far.
-fn cpu_ns(process: &Child) -> Result<f64> {
+/// CPU time of a process so far: of all its threads, and of those that serve the Redis protocol.
+fn cpu_ns(process: &Child) -> Result<(f64, f64)> {
     let tasks = format!("/proc/{}/task", process.id());
-    let mut total = 0.0;
+    let (mut all, mut answering) = (0.0, 0.0);
     for task in std::fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
+        let task = task?.path();
+        let read = |file| std::fs::read_to_string(task.join(file));
         // A thread may end between the two.
-        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else {
+        let (Ok(text), Ok(name)) = (read("schedstat"), read("comm")) else {
             continue;
         };
         let spent = text.split(' ').next().unwrap_or_default();
-        total += spent
+        let spent = spent
             .parse::<f64>()
             .with_context(|| format!("schedstat says {text:?}"))?;
+        all += spent;
+        if name.starts_with("forewarm-resp") {
+            answering += spent;
+        }
     }
-    Ok(total)
+    Ok((all, answering))
 }
 
 fn median(runs: &[Run]) -> Run {
@@ -297,6 +344,7 @@ fn median(runs: &[Run]) -> Run {
     };
     Run {
         cpu_ns: middle(|run| run.cpu_ns),
+        answering_ns: middle(|run| run.answering_ns),
         per_second: middle(|run| run.per_second),
         p50_ms: middle(|run| run.p50_ms),
         p99_ms: middle(|run| run.p99_ms),
@@ -321,19 +369,22 @@ fn versions(workspace: &Workspace) -> Result<String> {
 
 fn table(rows: &[Row], versions: &str) -> String {
     let mut text = String::from(
-        "| GET | CPU per request: Redis | Forewarm | ratio | requests/s: Redis | Forewarm | ratio \
-         | p50 ms: Redis | Forewarm | p99 ms: Redis | Forewarm |\n",
+        "| GET | CPU per request: Redis | Forewarm, all threads | answering alone | the floor \
+         | requests/s: Redis | Forewarm | p50 ms: Redis | Forewarm | p99 ms: Redis | Forewarm |\n",
     );
     text += "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
-    for (load, redis, forewarm) in rows {
+    for row in rows {
+        let (redis, forewarm) = (row.redis, row.forewarm);
+        let against = |ns: f64| format!("{ns:.0} ns, {:.2} ×", ns / redis.cpu_ns);
+        let floor = row.floor.map_or("–".to_owned(), |run| against(run.cpu_ns));
         writeln!(
             text,
-            "| {} | {:.0} ns | {:.0} ns | {:.2} × | {:.0} | {:.0} | {:.2} × | {:.3} | {:.3} | {:.3} \
+            "| {} | {:.0} ns | {} | {} | {floor} | {:.0} | {:.0}, {:.2} × | {:.3} | {:.3} | {:.3} \
              | {:.3} |",
-            load.name,
+            row.load.name,
             redis.cpu_ns,
-            forewarm.cpu_ns,
-            forewarm.cpu_ns / redis.cpu_ns,
+            against(forewarm.cpu_ns),
+            against(forewarm.answering_ns),
             redis.per_second,
             forewarm.per_second,
             forewarm.per_second / redis.per_second,
@@ -375,17 +426,23 @@ mod tests {
     fn the_table_has_the_ratios_of_the_medians() {
         let run = |cpu_ns, per_second| Run {
             cpu_ns,
+            answering_ns: cpu_ns * 0.9,
             per_second,
             p50_ms: 0.1,
             p99_ms: 0.2,
         };
         let direct = median(&[run(900.0, 1.0), run(1000.0, 100.0), run(5000.0, 3.0)]);
         assert_eq!((direct.cpu_ns, direct.per_second), (1000.0, 3.0));
-        let text = table(&[(HITS[0], direct, run(800.0, 6.0))], "redis-server 7");
-        assert!(
-            text.contains("| 1000 ns | 800 ns | 0.80 × | 3 | 6 | 2.00 × |"),
-            "{text}"
-        );
+        let row = Row {
+            load: HITS[0],
+            redis: direct,
+            forewarm: run(800.0, 6.0),
+            floor: Some(run(600.0, 9.0)),
+        };
+        let text = table(&[row], "redis-server 7");
+        let cells =
+            "| 1000 ns | 800 ns, 0.80 × | 720 ns, 0.72 × | 600 ns, 0.60 × | 3 | 6, 2.00 × |";
+        assert!(text.contains(cells), "{text}");
         assert!(text.ends_with("redis-server 7."), "{text}");
     }
 }
