@@ -12,6 +12,7 @@
 //! synchronous and allocate nothing. Locks, in the order in which they may be held: learner →
 //! backlog → ghost → rollout; flights → ledger → L1's own; governor and shadow hold nothing else.
 
+mod absences;
 mod config;
 mod control;
 mod ghost;
@@ -46,6 +47,7 @@ use crate::ledger::Ledger;
 use crate::metrics::{EvictionReason, Metrics, StrategyLabel};
 use crate::ports::{Cached, Ending, LocalCache, Placed, Placement, SharedCache, SharedCacheError};
 
+use absences::Absences;
 use observation::{Observation, What};
 
 pub use crate::metrics::Level;
@@ -113,6 +115,8 @@ pub type KeyOf = Box<dyn Fn(Bytes, u16) -> Key + Send + Sync>;
 pub struct Engine {
     config: EngineConfig,
     l1: Box<dyn LocalCache>,
+    /// Which keys L2 lacks; `None` = nobody remembers.
+    absences: Option<Arc<Absences>>,
     l2: Arc<dyn SharedCache>,
     metrics: Arc<Metrics>,
     flights: Flights,
@@ -182,6 +186,7 @@ impl Engine {
     /// Puts the parts together.
     pub fn new(config: EngineConfig, parts: Parts) -> Self {
         let label = StrategyLabel::of(parts.strategy.name());
+        let (l1, absences) = absences::beside(parts.l1, config.negative_ttl);
         Self {
             learner: Mutex::new(Learner::new(
                 config.model,
@@ -194,7 +199,8 @@ impl Engine {
             warm_us: AtomicU64::new(0),
             events: ArrayQueue::new(config.event_queue_size.max(1)),
             backlog: Mutex::default(),
-            l1: parts.l1,
+            l1,
+            absences,
             l2: parts.l2,
             metrics: parts.metrics,
             ghost_sample: parts.ghost.sample(),

@@ -179,6 +179,7 @@ fn engine_config(config: &Config, rollout: Rollout) -> EngineConfig {
         extra_l2_reads: config.warming.budget.extra_l2_reads.share(),
         l1_share: config.warming.budget.l1_share,
         default_ttl: config.default_ttl(),
+        negative_ttl: config.negative_ttl(),
         ..EngineConfig::default()
     }
 }

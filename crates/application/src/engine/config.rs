@@ -31,6 +31,9 @@ pub struct EngineConfig {
     pub l1_share: f64,
     /// Time to live of values whose source has none; `None` = they do not expire.
     pub default_ttl: Option<Duration>,
+    /// How long a key that L2 does not have is answered without asking again; `None` = it is asked every
+    /// time. Some ten thousand keys are remembered, the latest.
+    pub negative_ttl: Option<Duration>,
 }
 
 impl Default for EngineConfig {
@@ -48,6 +51,7 @@ impl Default for EngineConfig {
             extra_l2_reads: Some(0.25),
             l1_share: 0.2,
             default_ttl: Some(Duration::from_secs(300)),
+            negative_ttl: None,
         }
     }
 }

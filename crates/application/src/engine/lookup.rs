@@ -246,7 +246,9 @@ impl Engine {
     }
 
     /// The second step of a demand read, of keys that [`get_local`](Self::get_local) did not
-    /// find: reads them from L2 in one round trip, each once however many ask, and fills L1.
+    /// find: reads them from L2 in one round trip, each once however many ask, and fills L1. Keys
+    /// that L2 lately did not have are not asked for, where [negative
+    /// caching](super::EngineConfig::negative_ttl) is on.
     pub async fn fetch(
         &self,
         keys: &[Key],
@@ -254,6 +256,11 @@ impl Engine {
     ) -> Result<Vec<Option<Found>>, LookupError> {
         let mut answers: Vec<Option<Found>> = vec![None; keys.len()];
         let mut open: Vec<usize> = (0..keys.len()).collect();
+        if let Some(absences) = &self.absences
+            && self.freshness.allows(now)
+        {
+            open.retain(|at| !absences.holds(&keys[*at], now));
+        }
         let mut company = Company::Anybody;
         while !open.is_empty() {
             let mut tickets: Vec<(usize, Ticket<'_>)> = Vec::new();
@@ -334,10 +341,15 @@ impl Engine {
             Some(_) => self.metrics.cache_hit(key.chain(), Level::L2),
             None => self.metrics.cache_miss(key.chain(), Level::L2),
         }
-        let landing = ticket.land(Arrival::Value(cached.clone()), |_| {
-            if let Some(cached) = cached.clone() {
+        let landing = ticket.land(Arrival::Value(cached.clone()), |_| match cached.clone() {
+            Some(cached) => {
                 let placed = self.l1.place(&key, cached, Placement::Demand);
                 self.settle(&key, &placed);
+            }
+            None => {
+                if let Some(absences) = &self.absences {
+                    absences.note(&key, now);
+                }
             }
         });
         self.tell_fetched(&key, cached.as_ref(), landing.valid, now);

@@ -1,5 +1,6 @@
 //! The engine over in-memory ports; time is a number that the test advances.
 
+mod absent;
 mod announced;
 mod books;
 mod demand;

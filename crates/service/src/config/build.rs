@@ -120,6 +120,11 @@ impl Config {
     pub fn default_ttl(&self) -> Option<Duration> {
         Some(self.l1.default_ttl.0).filter(|ttl| !ttl.is_zero())
     }
+
+    /// How long a key that L2 does not have is believed missing; `None` = not at all.
+    pub fn negative_ttl(&self) -> Option<Duration> {
+        Some(self.l1.negative_ttl.0).filter(|ttl| !ttl.is_zero())
+    }
 }
 
 impl Redis {

@@ -195,6 +195,10 @@ section! {
         /// How long a value without a time to live of its own may be served. `0s`: until it is
         /// evicted or invalidated.
         default_ttl: Span = Span::secs(300), Span::secs(0) => Span::secs(365 * 86_400);
+        /// How long a key that L2 does not have is answered as missing without asking again; `0s`: it
+        /// is asked every time. News of the key ends it at once, as for a value. The latest 8,192 to
+        /// 16,384 such keys are remembered, of at most 1 KiB each.
+        negative_ttl: Span = Span::secs(0), Span::secs(0) => Span::secs(3_600);
     }
 }
 
