@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod expiry;
+mod extended;
 mod numbers;
 mod options;
 mod strings;
@@ -123,6 +124,32 @@ impl Plan {
             })
             .collect();
         Self::new(keys, writes, move |now, records| act(now, &places, records))
+    }
+}
+
+/// Carries a command out on records of several kinds, for [`fuzz`](super::request::fuzz).
+pub(super) fn exercise(arguments: Arguments<'_>, largest: usize) {
+    let name = String::from_utf8_lossy(arguments.get(0).unwrap_or_default()).to_lowercase();
+    let known = CATALOGUE.iter().find(|entry| entry.name == name);
+    if known.is_none_or(|entry| !entry.takes(arguments.len())) {
+        return;
+    }
+    let words: Vec<Bytes> = arguments.iter().map(Bytes::copy_from_slice).collect();
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    for (value, expires) in [(None, None), (Some("12"), None), (Some("text"), Some(now))] {
+        let context = Context {
+            database: 0,
+            largest,
+        };
+        let Some(Ok(plan)) = plan(&name, &words, context) else {
+            return;
+        };
+        let record = value.map(|value| Record {
+            value: value.into(),
+            expires,
+        });
+        let mut records = vec![record; plan.keys.len()];
+        let _ = (plan.act)(now, &mut records);
     }
 }
 

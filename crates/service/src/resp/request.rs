@@ -380,8 +380,9 @@ fn ends_word(text: &[u8], at: usize) -> Option<usize> {
     ends.then_some(at)
 }
 
-/// Feeds bytes to the parser as a connection would, and to the table of commands: for fuzzers.
-/// Returns the number of whole commands, or the error that ends the connection.
+/// Feeds bytes to the parser as a connection would, and each command to all that reads its words
+/// without a server: the table, what is known of values set, the commands of the embedded store.
+/// For fuzzers. Returns the number of whole commands, or the error that ends the connection.
 pub fn fuzz(bytes: &[u8], limits: Limits) -> Result<usize, ProtocolError> {
     let (mut parser, mut rest, mut commands) = (Parser::default(), bytes, 0);
     loop {
@@ -393,6 +394,9 @@ pub fn fuzz(bytes: &[u8], limits: Limits) -> Result<usize, ProtocolError> {
                 let arguments = parser.arguments(&rest[..end]);
                 let known = super::command::find(arguments.get(0).unwrap_or_default());
                 let _ = known.written_keys(arguments).count();
+                let _ = super::effects::value_set(arguments);
+                let _ = super::effects::copied_elsewhere(arguments);
+                super::embedded::exercise(arguments, limits.max_request_bytes);
                 end
             }
         };

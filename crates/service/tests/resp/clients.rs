@@ -57,7 +57,7 @@ fn script_json() -> String {
 }
 
 /// A missing tool is a loud skip, and in CI a failure.
-fn skipped(what: &str, why: &str) {
+pub(crate) fn skipped(what: &str, why: &str) {
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     assert!(
         !in_ci,
@@ -66,7 +66,7 @@ fn skipped(what: &str, why: &str) {
     eprintln!("SKIPPED: {what}: {why}");
 }
 
-fn works(program: &mut Command) -> Result<(), String> {
+pub(crate) fn works(program: &mut Command) -> Result<(), String> {
     match program.stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),

@@ -59,6 +59,18 @@ fn string_command() -> impl Strategy<Value = Vec<String>> {
         key(),
         value(),
     );
+    // Redis' 80-bit noise included.
+    let float = (
+        key(),
+        prop_oneof![
+            4 => (-1_000_000..1_000_000_i64, 0..9_u32)
+                .prop_map(|(n, places)| format!("{n}e-{places}")),
+            2 => "-?[0-9]{1,20}\\.[0-9]{0,20}",
+            2 => "[0-9]{1,3}e-?[0-9]{1,3}",
+            1 => prop::sample::select(vec!["inf", "-inf", "nan", "x", "", "+.5", "1e5000", "1e-19"])
+                .prop_map(str::to_owned),
+        ],
+    );
     let option = prop::sample::select(vec![
         "NX",
         "XX",
@@ -114,6 +126,7 @@ fn string_command() -> impl Strategy<Value = Vec<String>> {
         }),
         3 => plain.prop_map(|(name, key)| words(&[name, &key])),
         6 => one.prop_map(|(name, key, value)| words(&[name, &key, &value])),
+        3 => float.prop_map(|(key, by)| words(&["INCRBYFLOAT", &key, &by])),
         3 => (key(), value(), option).prop_map(|(key, value, option)| {
             let mut all = words(&["SET", &key, &value]);
             all.extend(option.split(' ').map(str::to_owned));
@@ -307,11 +320,10 @@ fn with_a_second_client_that_passes_it_by_the_replies_are_those_of_a_redis_once_
         it.metric("arbitrage_invalidation_link_up", &[]) == 1.0
     });
     let tried = [service.resp.clone(), format!("127.0.0.1:{}", behind.port())];
-    compare(
-        Sides::new(&reference, tried, true, "2"),
-        false,
-        steps(any_command()),
-    );
+    for protocol in ["2", "3"] {
+        let sides = Sides::new(&reference, tried.clone(), true, protocol);
+        compare(sides, false, steps(any_command()));
+    }
     let hits = service.metric("arbitrage_cache_hits_total", &["cache_level=\"L1\""]);
     assert!(hits > 0.0, "L1 was never asked");
 }

@@ -8,6 +8,7 @@ mod client;
 mod process;
 
 mod clients;
+mod cluster;
 mod differential;
 mod limits;
 mod outage;
@@ -16,4 +17,5 @@ mod raw;
 mod script;
 mod sessions;
 mod streams;
+mod tour;
 mod writes;

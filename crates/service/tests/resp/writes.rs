@@ -259,3 +259,36 @@ fn a_large_value_passes_whole_in_both_directions() {
         assert!(reply[10..].starts_with(&value) && reply.ends_with(b"\r\n"));
     }
 }
+
+#[test]
+fn a_key_that_is_not_there_is_asked_for_once_where_that_is_remembered_and_seen_once_it_is() {
+    let settings = ["invalidation.mode=tracking", "l1.negative_ttl=1h"];
+    let Some((redis, service)) = pair(&settings) else {
+        return;
+    };
+    service.wait_for("the invalidation link", |it| {
+        it.metric("arbitrage_invalidation_link_up", &[]) == 1.0
+    });
+    let mut raw = Raw::to(&service.resp);
+    let nil = "$-1\r\n";
+    assert_eq!(raw.line("GET k"), nil);
+    let asked = redis.calls("mget");
+    for _ in 0..5 {
+        assert_eq!(raw.line("GET k"), nil);
+        assert_eq!(raw.line("MGET k k"), format!("*2\r\n{nil}{nil}"));
+    }
+    assert_eq!(redis.calls("mget"), asked, "it is known not to be there");
+    assert_eq!(raw.line("SET k mine"), "+OK\r\n");
+    assert_eq!(raw.line("GET k"), "$4\r\nmine\r\n");
+    raw.line("DEL k");
+    assert_eq!(raw.line("GET k"), nil);
+    redis.command(&["SET", "k", "theirs"]).expect("it answers");
+    crate::process::wait_for("the news", &mut raw, |raw| {
+        raw.line("GET k") == "$6\r\ntheirs\r\n"
+    });
+    // A list is none of the strings, and no absence.
+    redis.command(&["RPUSH", "list", "x"]).expect("it answers");
+    for _ in 0..2 {
+        assert!(raw.line("GET list").starts_with("-WRONGTYPE"));
+    }
+}

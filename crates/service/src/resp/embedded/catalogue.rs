@@ -68,6 +68,7 @@ pub(in crate::resp) const CATALOGUE: &[Entry] = &[
     write("getset", 3, ONE),
     write("incr", 2, ONE),
     write("incrby", 3, ONE),
+    write("incrbyfloat", 3, ONE),
     read("mget", -2, ALL),
     write("mset", -3, PAIRS),
     write("msetnx", -3, PAIRS),

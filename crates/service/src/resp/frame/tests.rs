@@ -111,3 +111,39 @@ proptest! {
         let _ = texts(&bytes);
     }
 }
+
+#[test]
+fn the_corpus_of_the_fuzzers_ends_where_it_ends_however_it_is_cut() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/reply");
+    let mut seen_files = 0;
+    for file in std::fs::read_dir(corpus).expect("the corpus") {
+        let path = file.expect("a file").path();
+        let bytes = std::fs::read(&path).expect("it can be read");
+        let _ = texts(&bytes);
+        let whole = Scanner::default().advance(&bytes);
+        for cut in 0..bytes.len() {
+            let mut scanner = Scanner::default();
+            let Ok(first) = scanner.advance(&bytes[..cut]) else {
+                assert!(whole.is_err(), "{path:?} cut at {cut}");
+                continue;
+            };
+            if first.whole {
+                continue;
+            }
+            let second = scanner.advance(&bytes[first.taken..]);
+            match (&whole, second) {
+                (Ok(whole), Ok(second)) => {
+                    let taken = first.taken + second.taken;
+                    assert_eq!(
+                        (whole.whole, whole.taken),
+                        (second.whole, taken),
+                        "{path:?}"
+                    );
+                }
+                (whole, second) => assert_eq!(whole.is_err(), second.is_err(), "{path:?}"),
+            }
+        }
+        seen_files += 1;
+    }
+    assert!(seen_files >= 10, "{seen_files} files");
+}

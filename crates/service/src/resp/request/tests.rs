@@ -243,3 +243,92 @@ fn the_parser_holds_nothing_but_places_of_arguments_that_have_come() {
         "announced is not arrived"
     );
 }
+
+/// Words that something may stumble over: names, options, numbers at the edges.
+fn tricky_word() -> impl Strategy<Value = Vec<u8>> {
+    let edges = [
+        "0",
+        "1",
+        "-1",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "99999999999999999999",
+        "1e5",
+        "-1e-400",
+        "inf",
+        "nan",
+        "0.1",
+        "",
+        " ",
+        "EX",
+        "PX",
+        "EXAT",
+        "PXAT",
+        "NX",
+        "XX",
+        "GT",
+        "LT",
+        "GET",
+        "KEEPTTL",
+        "PERSIST",
+        "DB",
+        "REPLACE",
+        "STORE",
+        "k",
+        "1048576",
+        "536870911",
+    ];
+    prop_oneof![
+        6 => prop::sample::select(edges.to_vec()).prop_map(|word| word.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..12),
+    ]
+}
+
+fn name() -> impl Strategy<Value = Vec<u8>> {
+    let names = crate::resp::embedded::CATALOGUE
+        .iter()
+        .map(|entry| entry.name);
+    let others = [
+        "eval",
+        "xreadgroup",
+        "bitop",
+        "zunionstore",
+        "lmpop",
+        "sort",
+        "nosuch",
+    ];
+    prop::sample::select(names.chain(others).collect::<Vec<_>>())
+        .prop_map(|name| name.as_bytes().to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30_000))]
+
+    #[test]
+    fn no_words_make_the_command_layer_panic(
+        name in name(),
+        words in prop::collection::vec(tricky_word(), 0..7),
+    ) {
+        let command: Vec<Vec<u8>> = std::iter::once(name).chain(words).collect();
+        prop_assert_eq!(fuzz(&encoded(&command), LIMITS), Ok(1));
+    }
+}
+
+#[test]
+fn the_corpus_of_the_fuzzers_is_read_whole_and_cut_at_every_byte() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/request");
+    let mut seen = 0;
+    for file in std::fs::read_dir(corpus).expect("the corpus") {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("it can be read");
+        for limits in [LIMITS, STRANGER] {
+            let _ = fuzz(&bytes, limits);
+        }
+        let whole = parsed_in_pieces(&bytes, &[]);
+        for cut in 0..=bytes.len() {
+            assert_eq!(parsed_in_pieces(&bytes, &[cut]), whole, "cut at {cut}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen} files");
+}
