@@ -68,6 +68,19 @@ const MISSES: [Load; 2] = [
     },
 ];
 
+/// One client that misses, with L2 as far away as it is where it is not on the same machine.
+const FAR: Load = Load {
+    name: "misses, one client, L2 far away",
+    pipeline: "1",
+    clients: "1",
+    requests: 400,
+    keys: "100000",
+};
+/// What the relay before L2 holds replies back for, in microseconds; timers add up to a millisecond.
+const DISTANCE: &str = "1000";
+/// An L1 that holds next to nothing: every read goes on to L2.
+const TINY: [&str; 2] = ["l1.capacity_bytes=1KiB", "warming.mode=off"];
+
 /// One run of redis-benchmark.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Run {
@@ -101,6 +114,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<()> {
     }
     let mut cargo = workspace.cargo(&["build", "--profile", "dist", "--package=forewarm-service"]);
     run_command(cargo.args(["--bin", "forewarm", "--example", "resp_floor"]))?;
+    let mut cargo = workspace.cargo(&["build", "--profile", "dist", "--package=forewarm-service"]);
+    run_command(cargo.args(["--example", "slow_link"]))?;
     let binary = workspace.target().join("dist/forewarm");
     let redis = redis()?;
     let floor = floor(&workspace.target().join("dist/examples/resp_floor"))?;
@@ -111,13 +126,18 @@ pub(super) fn run(workspace: &Workspace) -> Result<()> {
         measure(&HITS, &redis, &forewarm, Some(&floor), &mut rows)?;
     }
     {
-        // An L1 that holds next to nothing: every read goes on to L2.
-        let tiny = ["l1.capacity_bytes=1KiB", "warming.mode=off"];
-        let forewarm = forewarm(&binary, redis.port, &tiny)?;
+        let forewarm = forewarm(&binary, redis.port, &TINY)?;
         fill(redis.port, "100000")?;
         measure(&MISSES, &redis, &forewarm, None, &mut rows)?;
     }
-    let table = table(&rows, &versions(workspace)?);
+    let far = {
+        let relay = slow_link(&workspace.target().join("dist/examples/slow_link"), &redis)?;
+        let forewarm = forewarm(&binary, relay.port, &TINY)?;
+        let mut rows = Vec::new();
+        measure(&[FAR], &relay, &forewarm, None, &mut rows)?;
+        rows.pop().context("it was measured")?
+    };
+    let table = table(&rows, &far, &versions(workspace)?);
     println!("{table}");
     let page = workspace.path(PAGE);
     let text = std::fs::read_to_string(&page).with_context(|| format!("reading {PAGE}"))?;
@@ -192,6 +212,16 @@ fn floor(binary: &PathBuf) -> Result<Server> {
         .spawn()
         .context("cannot start resp_floor")?;
     listening(Server { process, port }, "resp_floor")
+}
+
+fn slow_link(binary: &PathBuf, redis: &Server) -> Result<Server> {
+    let port = free_port()?;
+    let process = Command::new(binary)
+        .args([&port.to_string(), &redis.port.to_string(), DISTANCE])
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start slow_link")?;
+    listening(Server { process, port }, "slow_link")
 }
 
 fn listening(server: Server, name: &str) -> Result<Server> {
@@ -367,7 +397,7 @@ fn versions(workspace: &Workspace) -> Result<String> {
     ))
 }
 
-fn table(rows: &[Row], versions: &str) -> String {
+fn table(rows: &[Row], far: &Row, versions: &str) -> String {
     let mut text = String::from(
         "| GET | CPU per request: Redis | Forewarm, all threads | answering alone | the floor \
          | requests/s: Redis | Forewarm | p50 ms: Redis | Forewarm | p99 ms: Redis | Forewarm |\n",
@@ -395,7 +425,12 @@ fn table(rows: &[Row], versions: &str) -> String {
         )
         .expect("a String takes every write");
     }
-    text + &format!("\n{versions}.")
+    let (direct, through) = (far.redis.p50_ms, far.forewarm.p50_ms);
+    text + &format!(
+        "\n{versions}.\n\nWith a relay before Redis that holds replies back for {DISTANCE} µs, one \
+         client: a direct read takes {direct:.2} ms (p50), a miss {through:.2} ms, {:.2} ×.",
+        through / direct
+    )
 }
 
 #[cfg(test)]
@@ -439,10 +474,16 @@ mod tests {
             forewarm: run(800.0, 6.0),
             floor: Some(run(600.0, 9.0)),
         };
-        let text = table(&[row], "redis-server 7");
+        let far = Row {
+            load: FAR,
+            redis: direct,
+            forewarm: direct,
+            floor: None,
+        };
+        let text = table(&[row], &far, "redis-server 7");
         let cells =
             "| 1000 ns | 800 ns, 0.80 × | 720 ns, 0.72 × | 600 ns, 0.60 × | 3 | 6, 2.00 × |";
         assert!(text.contains(cells), "{text}");
-        assert!(text.ends_with("redis-server 7."), "{text}");
+        assert!(text.ends_with("0.10 ms, 1.00 ×."), "{text}");
     }
 }
