@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use forewarm_application::learner::Learner;
-use forewarm_domain::{ChainId, Event, Key, ModelConfig, Op, Timestamp, Trigger};
+use forewarm_domain::{ChainId, Event, Key, ModelConfig, Op, Standing, Timestamp, Trigger};
 use forewarm_strategies::{StrategyKind, build_default};
 
 const EVENTS_PER_SECOND: u64 = 35_000;
@@ -59,7 +59,9 @@ fn main() {
         if number % SELECT_EVERY == 0 {
             candidates += learner.candidates(request, event.at).len();
             let start = Instant::now();
-            chosen += learner.select(request, event.at, 8, 0.0, |_| true).len();
+            chosen += learner
+                .select(request, event.at, 8, 0.0, |_| Standing::Absent)
+                .len();
             selecting.push(start.elapsed().as_nanos() as u32);
         }
     }

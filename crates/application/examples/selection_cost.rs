@@ -10,8 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use forewarm_application::learner::{Learner, Request};
-use forewarm_domain::{ChainId, Event, Key, ModelConfig, Op, Timestamp, Trigger};
+use forewarm_application::learner::{Learner, Request, horizon};
+use forewarm_domain::{ChainId, Event, Key, ModelConfig, Op, Standing, Timestamp, Trigger};
 use forewarm_strategies::{StrategyKind, build_default};
 
 const GROUPS: u64 = 100;
@@ -25,7 +25,7 @@ fn main() {
     };
     let strategy = build_default(StrategyKind::Adaptive);
     let mut learner = Learner::new(ModelConfig::default(), strategy, 1_024);
-    learner.set_bounds(100, Duration::ZERO);
+    learner.set_bounds(horizon(1_000, 0.2), Duration::ZERO);
     let mut requests = Vec::new();
     let mut now = Timestamp::from_millis(1_000_000);
     for _ in 0..20 {
@@ -64,7 +64,9 @@ fn select(
     let start = Instant::now();
     let mut chosen = 0;
     for &request in requests.iter().cycle().take(selections) {
-        chosen += learner.select(request, now, 8, 0.0, |_| true).len();
+        chosen += learner
+            .select(request, now, 8, 0.0, |_| Standing::Absent)
+            .len();
     }
     (chosen, start.elapsed())
 }
