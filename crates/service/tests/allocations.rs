@@ -17,7 +17,9 @@ use bytes::Bytes;
 use forewarm_application::engine::{Engine, EngineConfig, Ghost, Observed, Parts, Tap, Update};
 use forewarm_application::learner::Learner;
 use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
-use forewarm_domain::{ChainId, Event, Key, KeyRef, ModelConfig, Op, Timestamp, Trigger, Version};
+use forewarm_domain::{
+    ChainId, Event, Key, KeyRef, ModelConfig, Op, Standing, Timestamp, Trigger, Version,
+};
 use forewarm_infrastructure::l1::{Capacity, QuickCache};
 use forewarm_strategies::{StrategyKind, build_default};
 
@@ -300,7 +302,9 @@ fn a_selection_from_the_model_allocates_nothing_in_the_steady_state() {
         };
         let request = learner.observe(&event(&keys[0], Op::Update), Trigger::Update, now);
         let spent = allocations(|| {
-            chosen = learner.select(request, now, 16, 0.0, |_| true).len();
+            chosen = learner
+                .select(request, now, 16, 0.0, |_| Standing::Absent)
+                .len();
         });
         assert!(round < 4_000 || spent == 0, "{spent} in round {round}");
         for key in &keys[1..] {
