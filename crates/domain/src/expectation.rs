@@ -224,7 +224,8 @@ impl Expectations {
                 places[place as usize].is_some_and(|held| held.serial == serial)
             });
         }
-        due.push_back((self.reads + self.horizons[queue], place, serial));
+        let until = self.reads.saturating_add(self.horizons[queue]);
+        due.push_back((until, place, serial));
     }
 
     fn settle(

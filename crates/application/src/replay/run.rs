@@ -1,11 +1,11 @@
 //! One contender playing a recording.
 
 mod flights;
+mod reports;
 mod tally;
 mod told;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bytes::Bytes;
 use forewarm_domain::{
@@ -31,11 +31,6 @@ use crate::trace::TraceEvent;
 
 /// How far `oracle-unlimited` looks ahead, in lines.
 const FORESIGHT: usize = 64;
-
-/// How often a strategy is told what happened, in stream time.
-const WINDOW: Duration = Duration::from_secs(1);
-/// … or in reads: a recording may hold a hundred thousand within a few milliseconds.
-const WINDOW_READS: u64 = 2_048;
 
 /// What a contender plays a line with.
 #[derive(Clone, Copy)]
@@ -454,30 +449,6 @@ impl<'a> Run<'a> {
             self.depart(keys, key, true, now);
         }
         self.wanted = wanted;
-    }
-
-    /// Once a second of stream time, or sooner when there is much to tell, the strategy learns what happened.
-    fn report_window(&mut self, now: Timestamp) {
-        let Mind::Strategy(learner) = &mut self.mind else {
-            return;
-        };
-        let reads = self.tally.reads - self.reported.lookups;
-        if now < self.next_report && reads < WINDOW_READS {
-            return;
-        }
-        self.next_report = now + WINDOW;
-        let totals = self.ledger.totals();
-        let all = WindowStatistics {
-            lookups: self.tally.reads,
-            hits: self.tally.hits,
-            warmed: totals.warmed,
-            useful: totals.useful,
-            late: totals.late,
-            wasted: totals.wasted + totals.harmful,
-            over_budget: self.over_budget,
-        };
-        learner.strategy_mut().observe(&all.since(&self.reported));
-        self.reported = all;
     }
 
     /// A copy of no value: nobody looks at it, and every entry weighs one.
