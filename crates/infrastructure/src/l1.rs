@@ -239,7 +239,10 @@ impl QuickCache {
         slot.unread = false;
         let newcomer = std::mem::take(&mut slot.newcomer);
         drop(slot);
-        if newcomer && let Some((held, slot)) = shard.remove(&probe) {
+        if !newcomer {
+            // An outdated copy would have been looked for and then filled: two uses.
+            let _ = shard.get(&probe);
+        } else if let Some((held, slot)) = shard.remove(&probe) {
             shard.insert(held, slot);
         }
         true

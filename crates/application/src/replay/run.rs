@@ -418,13 +418,18 @@ impl<'a> Run<'a> {
         now: Timestamp,
         (cap, price): (usize, f32),
     ) {
+        let roomy = 2 * self.risk().room >= self.l1_entries;
+        let closed = !roomy && !self.governor.may_displace();
         let mut next = Some(request);
         while let Some(request) = next
             && let Mind::Strategy(learner) = &mut self.mind
         {
             let (flights, l1) = (&self.flight_of, &self.l1);
             let standing = |key: &Key| match keys.number(key) {
-                Some(number) if flights[number as usize] == 0 => l1.standing(key, now),
+                Some(number) if flights[number as usize] == 0 => match l1.standing(key, now) {
+                    Standing::Absent if closed => Standing::Fresh,
+                    standing => standing,
+                },
                 _ => Standing::Fresh,
             };
             learner.select(request, now, cap, price, standing);
