@@ -121,7 +121,12 @@ impl Run<'_> {
 
     /// Warms that were not read in time leave.
     pub(super) fn give_up(&mut self, keys: &KeyTable, now: Timestamp) {
-        let stay = stay(self.l1_entries as u64, self.config.l1_share);
+        let entries = self.l1_entries as u64;
+        let stay = match self.mind {
+            // What is popular is fetched for its next read, whenever that is.
+            Mind::Popularity(_) => entries,
+            _ => stay(entries, self.config.l1_share),
+        };
         let Some(before) = self.tally.reads.checked_sub(stay) else {
             return;
         };
