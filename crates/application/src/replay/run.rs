@@ -418,7 +418,7 @@ impl<'a> Run<'a> {
         now: Timestamp,
         (cap, price): (usize, f32),
     ) {
-        let roomy = 2 * self.risk().room >= self.l1_entries;
+        let roomy = self.risk().room >= self.l1_entries / 2;
         let closed = !roomy && !self.governor.may_displace();
         let mut next = Some(request);
         while let Some(request) = next
