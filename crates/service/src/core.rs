@@ -26,6 +26,9 @@ use crate::resp::Store;
 use crate::shadow::Shadow;
 use crate::wiring::Wakers;
 
+/// Hits learned from in each span of the pace: below 200,000 a second all of them are.
+const HITS_LEARNED: u32 = 10_000;
+
 /// The engine with everything that it takes to run it. Shared by the loops, the HTTP interface,
 /// the feeds and the handle of an embedding program.
 pub struct Core {
@@ -181,7 +184,7 @@ impl Core {
             vitals: Vitals::default(),
             wakers: made.wakers,
             store: made.store,
-            pace: Pace::default(),
+            pace: Pace::new(HITS_LEARNED),
         }
     }
 

@@ -1,15 +1,19 @@
 //! What all connections share: the core, L2 as itself, limits, counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use forewarm_domain::{Key, Timestamp};
+use forewarm_domain::Key;
 use forewarm_infrastructure::l2::{EmbeddedStore, RedisStore};
 
 use crate::config::Secret;
 use crate::core::Core;
+use crate::pace::Pace;
+
+/// Hits learned from in each span of the pace: a hit costs some 100 ns here, and ten times that to learn from.
+const HITS_LEARNED: u32 = 100;
 
 /// L2 beyond the port of the shared cache.
 #[derive(Debug, Clone)]
@@ -67,7 +71,7 @@ impl Port {
         };
         Self {
             password: config.password.clone(),
-            pace: Pace::default(),
+            pace: Pace::new(HITS_LEARNED),
             counts: Counts::default(),
             stopping: AtomicBool::new(false),
             over: AtomicBool::new(false),
@@ -122,52 +126,5 @@ pub(super) struct Busy<'a>(&'a Port);
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.0.counts.busy.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How many hits the learner hears of.
-///
-/// A hit costs some 100 ns here and ten times that to learn from. At most [`Pace::HITS`] of each
-/// [`Pace::SPAN`] are learned from, those that come first: a stretch without holes, so that what is
-/// read together is seen together. Misses, updates and everything that changes a value are always
-/// told.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
-    span: AtomicU64,
-    taken: AtomicU32,
-}
-
-impl Pace {
-    const SPAN: Duration = Duration::from_millis(50);
-    const HITS: u32 = 100;
-
-    /// Whether one more hit at `now` is to be learned from.
-    pub(super) fn learns(&self, now: Timestamp) -> bool {
-        let span = now.as_micros() / Self::SPAN.as_micros() as u64;
-        if self.span.load(Ordering::Relaxed) != span {
-            self.span.store(span, Ordering::Relaxed);
-            self.taken.store(0, Ordering::Relaxed);
-        }
-        // Looked at first: past the limit nobody writes the shared line any more.
-        self.taken.load(Ordering::Relaxed) < Self::HITS
-            && self.taken.fetch_add(1, Ordering::Relaxed) < Self::HITS
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn so_many_hits_of_each_span_are_learned_from_and_they_are_the_first() {
-        let pace = Pace::default();
-        let span = Pace::SPAN.as_micros() as u64;
-        let at = |micros| Timestamp::from_micros(1_000_000_000 + micros);
-        let learned = |from: u64| (0..1_000).filter(|n| pace.learns(at(from + n))).count();
-        assert_eq!(learned(0), Pace::HITS as usize);
-        assert!(!pace.learns(at(span / 2)), "a hole would tear pairs apart");
-        assert_eq!(learned(span), Pace::HITS as usize);
-        let few = (0..u64::from(Pace::HITS)).all(|n| pace.learns(at(2 * span + n * 100)));
-        assert!(few, "few are all learned from");
     }
 }

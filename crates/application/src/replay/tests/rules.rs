@@ -1,5 +1,7 @@
 //! interfaces, "Replay semantics", line by line.
 
+use forewarm_strategies::{StrategyKind, build_default};
+
 use super::*;
 
 /// Hits and L2 reads of the run without warming.
@@ -121,7 +123,7 @@ fn pattern(times: u64, every_ms: u64, after_ms: u64) -> Vec<TraceEvent> {
 
 #[test]
 fn a_learned_partner_is_there_before_it_is_read() {
-    let rule = forewarm_strategies::build_default(forewarm_strategies::StrategyKind::TopN);
+    let rule = build_default(StrategyKind::TopN);
     let lines = pattern(60, 5_000, 20);
     let report = play(&lines, vec![Contender::Strategy(rule)], &config(10, 0));
     let (off, top) = (run(&report, "off"), run(&report, "topn"));
@@ -134,7 +136,7 @@ fn a_learned_partner_is_there_before_it_is_read() {
 
 #[test]
 fn a_warm_that_a_read_already_waits_for_is_late_and_fetches_for_it() {
-    let rule = forewarm_strategies::build_default(forewarm_strategies::StrategyKind::TopN);
+    let rule = build_default(StrategyKind::TopN);
     let lines = pattern(60, 5_000, 20);
     let report = play(&lines, vec![Contender::Strategy(rule)], &config(10, 100));
     let (off, top) = (run(&report, "off"), run(&report, "topn"));
@@ -149,7 +151,7 @@ fn what_is_still_live_at_the_end_counts_as_warmed_alone() {
     let mut lines = pattern(60, 5_000, 20);
     // The last read of key 2 never comes.
     lines.truncate(lines.len() - 2);
-    let rule = forewarm_strategies::build_default(forewarm_strategies::StrategyKind::TopN);
+    let rule = build_default(StrategyKind::TopN);
     let report = play(&lines, vec![Contender::Strategy(rule)], &config(10, 0));
     let outcomes = run(&report, "topn").outcomes;
     assert_eq!(outcomes.warmed, outcomes.ended() + 1, "{outcomes:?}");
@@ -188,6 +190,24 @@ fn refresh_keeps_all_that_l1_held() {
         100,
         "none is pushed out for being unread"
     );
+}
+
+/// Sixteen keys change, then one more whose update is followed by a read of all of them 3 ms later, at
+/// one moment: what the update did not send for comes too late. One operation is ten pairs.
+#[test]
+fn a_set_wider_than_one_operation_is_fetched_whole() {
+    let set = || 1..=16_u32;
+    let round = |n: u32| {
+        let at = u64::from(n) * 5_000;
+        let changes = set().map(move |key| update(at, key));
+        let reads = set().map(move |key| read(at + 2_003, key));
+        changes.chain([update(at + 2_000, 0)]).chain(reads)
+    };
+    let lines: Vec<_> = (0..200).flat_map(round).collect();
+    let adaptive = Contender::Strategy(build_default(StrategyKind::Adaptive));
+    let report = play(&lines, vec![adaptive], &config(40, 1));
+    let hits = run(&report, "adaptive").l1_hits;
+    assert!(hits > 200 * 12, "{hits} hits of {}", 200 * 16);
 }
 
 #[test]
