@@ -94,7 +94,7 @@ fn once(folder: &Path) -> Result<f64> {
     BufReader::new(stdout).read_line(&mut line)?;
     let addr = line.trim();
     let mut stream = TcpStream::connect(addr).with_context(|| format!("connecting to {addr:?}"))?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let took = started.elapsed().as_nanos() as f64;

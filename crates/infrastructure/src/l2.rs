@@ -4,4 +4,4 @@ pub mod embedded;
 pub mod redis;
 
 pub use embedded::{EmbeddedConfig, EmbeddedStore, OpenError, Record};
-pub use redis::{Greeting, RedisConfig, RedisConfigError, RedisStore};
+pub use redis::{Encryption, Greeting, RedisConfig, RedisConfigError, RedisStore, encryption_of};

@@ -9,6 +9,7 @@ pub mod l2;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;
 pub mod trace;
 pub mod tracking_link;
 

@@ -16,6 +16,7 @@ mod section;
 mod sections;
 mod show;
 mod strategies;
+mod tls;
 mod units;
 
 pub use contenders::Contenders;
@@ -32,6 +33,8 @@ pub use sections::{
 };
 pub use show::show;
 pub use strategies::{Adaptive, Aggressive, Conservative, Strategy, Threshold, TimeBased, TopN};
+pub(crate) use tls::is_local;
+pub use tls::{ListenerTls, RedisTls};
 pub use units::{Secret, ServerUrl, Size, Span, UnitError};
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn stream(core: &Arc<Core>, feed: &Feed) -> Result<RedisStreamFeed, StartError> 
         redis.url = url.clone();
     }
     redis.pool_size = 1;
-    let mut config = RedisStreamConfig::new(redis.connection(STREAM_TIMEOUT));
+    let mut config = RedisStreamConfig::new(redis.connection(STREAM_TIMEOUT)?);
     config.stream.clone_from(&feed.stream);
     config.group.clone_from(&feed.group);
     config.fields = names(&feed.fields);

@@ -99,7 +99,7 @@ pub(crate) fn start(core: &Arc<Core>) -> Result<Option<TrackingLink>, StartError
     let Some(store) = core.redis().filter(|_| core.link.wanted) else {
         return Ok(None);
     };
-    let config = core.config.link();
+    let config = core.config.link()?;
     let events = Arc::new(Hearer(Arc::clone(core)));
     Ok(Some(TrackingLink::start(config, Some(store), events)?))
 }

@@ -13,6 +13,7 @@ use forewarm_domain::{ChainMode, Key, PairName, PairNameError, Refused, Timestam
 use forewarm_infrastructure::TemplateError;
 use forewarm_infrastructure::l2::{OpenError, RedisConfigError};
 use forewarm_infrastructure::telemetry::TelemetryError;
+use forewarm_infrastructure::tls::TlsError;
 use forewarm_infrastructure::trace::TraceError;
 use forewarm_infrastructure::tracking_link::{LinkConfigError, TrackingLink};
 use forewarm_strategies::InvalidParameter;
@@ -37,6 +38,9 @@ pub enum StartError {
     /// The Redis settings can never work.
     #[error("l2.redis is unusable")]
     Redis(#[from] RedisConfigError),
+    /// A certificate or key cannot be used.
+    #[error("TLS is unusable")]
+    Tls(#[from] TlsError),
     /// The invalidation link can never work.
     #[error("invalidation is unusable")]
     Link(#[from] LinkConfigError),
@@ -187,9 +191,13 @@ impl Forewarm {
         let snapshot = Snapshot::of(&config);
         let core = wiring::core(config, options)?;
         let router = http::router(Arc::clone(&core));
-        let http = http::serve(listener, router, &core.config.http)?;
+        let tls = core.config.http.tls.server()?;
+        let http = http::serve(listener, router, &core.config.http, tls)?;
         let resp = match core.store.clone() {
-            Some(store) => Some(resp::serve(resp, Arc::clone(&core), store)?),
+            Some(store) => {
+                let tls = core.config.resp.tls.server()?;
+                Some(resp::serve(resp, Arc::clone(&core), store, tls)?)
+            }
             None => None,
         };
         Ok((Self::start(core, snapshot)?, Servers { http, resp }))

@@ -216,7 +216,7 @@ fn random_seed() -> u64 {
 fn database(config: &Config, shared_from_outside: bool) -> Result<u16, StartError> {
     match config.l2.backend {
         Backend::Redis if !shared_from_outside => {
-            Ok(config.l2.redis.connection(BEYOND).database()?)
+            Ok(config.l2.redis.connection(BEYOND)?.database()?)
         }
         _ => Ok(0),
     }
@@ -236,7 +236,7 @@ fn shared_cache(config: &Config) -> Result<(Arc<dyn SharedCache>, Store), StartE
         }
         Backend::Redis => {
             let timeout = config.l2.demand_timeout.0 + BEYOND;
-            let store = Arc::new(RedisStore::connect(config.l2.redis.connection(timeout))?);
+            let store = Arc::new(RedisStore::connect(config.l2.redis.connection(timeout)?)?);
             Ok((Arc::clone(&store) as _, Store::Redis(store)))
         }
     }

@@ -22,7 +22,7 @@ use fred::types::{Expiration, Value};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-pub use config::{RedisConfig, RedisConfigError};
+pub use config::{Encryption, RedisConfig, RedisConfigError, encryption_of};
 use connection::Connections;
 pub(crate) use fault::text;
 use other_types::OtherTypes;

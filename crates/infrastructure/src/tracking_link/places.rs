@@ -8,6 +8,7 @@ use fred::types::config::{Server, ServerConfig};
 
 use super::wire::{LinkError, Protocol, Reply, Wire};
 use crate::l2::redis::{RedisConfig, RedisConfigError};
+use crate::tls::ClientTls;
 
 /// A server's address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +62,7 @@ pub(super) enum Servers {
 pub(super) struct Directory {
     pub(super) servers: Servers,
     pub(super) credentials: Credentials,
+    pub(super) tls: Option<ClientTls>,
     pub(super) limit: Duration,
 }
 
@@ -82,6 +84,7 @@ impl Directory {
                 username: parsed.username.clone(),
                 password: parsed.password.clone(),
             },
+            tls: redis.tls().cloned(),
             limit: redis.connect_timeout,
         })
     }
@@ -159,7 +162,8 @@ impl Directory {
     }
 
     pub(super) async fn wire(&self, place: &Place, protocol: Protocol) -> Result<Wire, LinkError> {
-        Wire::open(place, &self.credentials, protocol, self.limit).await
+        let tls = self.tls.as_ref();
+        Wire::open(place, &self.credentials, tls, protocol, self.limit).await
     }
 }
 

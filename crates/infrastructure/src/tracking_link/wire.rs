@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::places::{Credentials, Place};
+use crate::tls::{ClientTls, Link};
 
 /// The longest message that is taken: some 150,000 keys in one. Past it the link is made anew, which
 /// empties L1: cheaper by then than to name every key.
@@ -122,7 +123,7 @@ impl From<resp3::types::BytesFrame> for Reply {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Link,
     buffer: BytesMut,
     protocol: Protocol,
     limit: Duration,
@@ -133,6 +134,7 @@ impl Wire {
     pub(super) async fn open(
         place: &Place,
         credentials: &Credentials,
+        tls: Option<&ClientTls>,
         protocol: Protocol,
         limit: Duration,
     ) -> Result<Self, LinkError> {
@@ -140,6 +142,8 @@ impl Wire {
         let stream = in_time(limit, connecting).await?;
         let stream = stream.map_err(lost)?;
         stream.set_nodelay(true).map_err(lost)?;
+        let stream = in_time(limit, Link::new(stream, &place.host, tls)).await?;
+        let stream = stream.map_err(lost)?;
         let mut wire = Self {
             stream,
             buffer: BytesMut::new(),
@@ -184,8 +188,11 @@ impl Wire {
             out.extend_from_slice(part);
             out.extend_from_slice(b"\r\n");
         }
-        let sent = in_time(self.limit, self.stream.write_all(&out)).await?;
-        sent.map_err(lost)
+        let sending = async {
+            self.stream.write_all(&out).await?;
+            self.stream.flush().await
+        };
+        in_time(self.limit, sending).await?.map_err(lost)
     }
 
     /// Sends one command and waits for the next thing said; for use before anything is said unasked.

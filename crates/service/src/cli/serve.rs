@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tokio::runtime::Builder;
 
 use super::{ConfigArguments, Failure};
-use crate::config::{Effective, LogFormat, Telemetry};
+use crate::config::{Effective, ListenerTls, LogFormat, Telemetry};
 use crate::service::{Forewarm, StartError};
 use crate::signals::Signals;
 
@@ -29,10 +29,22 @@ async fn serve(effective: Effective) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::internal)?;
     let drain = effective.config.http.drain_timeout.0;
     let unix_socket = effective.config.resp.unix_socket.clone();
+    let over_tls = |tls: &ListenerTls| if tls.cert_file.is_some() { "s" } else { "" };
+    let (http_tls, resp_tls) = (
+        over_tls(&effective.config.http.tls),
+        over_tls(&effective.config.resp.tls),
+    );
+    for section in effective.config.reachable_in_the_clear() {
+        tracing::warn!(
+            section,
+            "other machines can reach this port, and it speaks in the clear: secrets and values can be \
+             read on the way unless something else encrypts it (see {section}.tls)"
+        );
+    }
     let (forewarm, servers) = Forewarm::serve(effective.config).await?;
     if let Some(resp) = &servers.resp {
         announce(&format!(
-            "forewarm: Redis protocol on redis://{}",
+            "forewarm: Redis protocol on redis{resp_tls}://{}",
             resp.addr
         ));
     }
@@ -43,7 +55,7 @@ async fn serve(effective: Effective) -> Result<(), Failure> {
         ));
     }
     announce(&format!(
-        "forewarm: listening on http://{}",
+        "forewarm: listening on http{http_tls}://{}",
         servers.http.addr
     ));
     let _ = signals.stop().await;
@@ -102,6 +114,7 @@ impl From<StartError> for Failure {
         match error {
             StartError::Config(error) => error.into(),
             StartError::Redis(_)
+            | StartError::Tls(_)
             | StartError::Link(_)
             | StartError::Strategy(_)
             | StartError::Template(_)

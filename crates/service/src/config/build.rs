@@ -5,6 +5,7 @@ use std::time::Duration;
 use forewarm_domain::{ChainMode, Mode, ModelConfig, Rollout, SelectionStrategy, WindowConfig};
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::l2::RedisConfig;
+use forewarm_infrastructure::tls::TlsError;
 use forewarm_infrastructure::tracking_link::{LinkConfig, Preference};
 use forewarm_strategies as rules;
 use forewarm_strategies::InvalidParameter;
@@ -101,10 +102,10 @@ impl Config {
         }
     }
 
-    /// The link to Redis over which L1 learns of changes.
-    pub fn link(&self) -> LinkConfig {
-        LinkConfig {
-            redis: self.l2.redis.connection(self.l2.demand_timeout.0),
+    /// The link to Redis over which L1 learns of changes. Reads the files of its TLS.
+    pub fn link(&self) -> Result<LinkConfig, TlsError> {
+        Ok(LinkConfig {
+            redis: self.l2.redis.connection(self.l2.demand_timeout.0)?,
             preference: match self.invalidation.mode {
                 InvalidationMode::Tracking => Preference::Tracking,
                 InvalidationMode::Keyspace => Preference::Keyspace,
@@ -113,7 +114,7 @@ impl Config {
             prefixes: self.keys.prefixes.clone(),
             max_staleness: self.invalidation.max_staleness.0,
             ping_interval: self.invalidation.ping_interval.0,
-        }
+        })
     }
 
     /// The time to live of values that have none; `None` = for ever.
@@ -128,18 +129,19 @@ impl Config {
 }
 
 impl Redis {
-    /// The connection, with `timeout` for a command.
-    pub fn connection(&self, timeout: Duration) -> RedisConfig {
+    /// The connection, with `timeout` for a command. Reads the files of its TLS.
+    pub fn connection(&self, timeout: Duration) -> Result<RedisConfig, TlsError> {
         let mut connection = RedisConfig::new(self.url.reveal());
         connection.username = self.user.clone();
         connection.password = self
             .password
             .as_ref()
             .map(|secret| secret.reveal().to_owned());
+        connection.tls = self.client_tls()?;
         connection.pool_size = self.pool_size;
         connection.connect_timeout = self.connect_timeout.0;
         connection.command_timeout = timeout;
-        connection
+        Ok(connection)
     }
 }
 

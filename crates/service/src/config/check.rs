@@ -4,11 +4,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use figment::Figment;
+use forewarm_infrastructure::l2::encryption_of;
 
 use super::error::ConfigError;
 use super::layers::origin;
 use super::section::Section;
 use super::sections::{Backend, Config, FeedFields, FeedKind, InvalidationMode};
+use super::tls;
 use super::units::{Secret, ServerUrl};
 
 /// Refuses values out of range and limits that contradict each other.
@@ -18,6 +20,7 @@ pub(super) fn check(config: &Config, figment: &Figment) -> Result<(), ConfigErro
     check_staleness(config, figment)?;
     check_texts(config, figment)?;
     check_feeds(config, figment)?;
+    tls::check(config, figment)?;
     check_exposure(config, figment)
 }
 
@@ -46,7 +49,7 @@ fn read_secret(path: &Path, key: &str, figment: &Figment) -> Result<Secret, Conf
     }
 }
 
-fn fault(figment: &Figment, key: &str, problem: String, allowed: &str) -> ConfigError {
+pub(super) fn fault(figment: &Figment, key: &str, problem: String, allowed: &str) -> ConfigError {
     ConfigError::Value {
         key: key.to_owned(),
         origin: origin(figment, key),
@@ -153,20 +156,12 @@ fn check_texts(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
     check_url(&config.l2.redis.url, "l2.redis.url", figment)
 }
 
-/// TLS (`rediss://`) is not built in: the client would speak in the clear.
 fn check_url(url: &ServerUrl, key: &str, figment: &Figment) -> Result<(), ConfigError> {
-    let scheme = url.reveal().split_once("://").map(|(scheme, _)| scheme);
-    let kinds = ["", "-sentinel", "-cluster"];
-    let known = |name: &str| {
-        kinds
-            .iter()
-            .any(|kind| scheme == Some(&format!("{name}{kind}")))
-    };
-    if known("redis") || known("valkey") {
+    if encryption_of(url.reveal()).is_some() {
         return Ok(());
     }
     let allowed = "redis://[user:password@]host[:port][/database], redis-sentinel://… or \
-                   redis-cluster://…, without TLS";
+                   redis-cluster://…; rediss for TLS";
     Err(fault(figment, key, format!("{url} is not usable"), allowed))
 }
 
@@ -231,14 +226,14 @@ fn check_exposure(config: &Config, figment: &Figment) -> Result<(), ConfigError>
             addr: &config.http.addr,
             secret: config.http.token.as_ref(),
             secret_name: "token",
-            open: config.http.allow_unauthenticated,
+            open: config.http.allow_unauthenticated || config.http.tls.knows_clients(),
         },
         Door {
             section: "resp",
             addr: &config.resp.addr,
             secret: config.resp.password.as_ref(),
             secret_name: "password",
-            open: config.resp.allow_unauthenticated,
+            open: config.resp.allow_unauthenticated || config.resp.tls.knows_clients(),
         },
     ];
     doors.iter().try_for_each(|door| door.check(figment))

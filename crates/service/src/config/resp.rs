@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::section::section;
+use super::tls::ListenerTls;
 use super::units::{Secret, Size, Span};
 
 section! {
@@ -34,5 +35,9 @@ section! {
         /// How long L2 may take for a command that is passed on. Commands that wait by themselves
         /// (`BLPOP`, `XREAD`, scripts) have no limit.
         command_timeout: Span = Span::secs(5), Span::millis(10) => Span::secs(3_600);
+    }
+    sections {
+        /// TLS on the TCP port; the Unix socket goes without.
+        tls: ListenerTls;
     }
 }

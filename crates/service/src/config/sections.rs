@@ -16,6 +16,7 @@ use super::resp::Resp;
 use super::section::{Value, choice, quoted, section};
 use super::strategies::Strategy;
 use super::strategies::{Adaptive, Aggressive, Conservative, Threshold, TimeBased, TopN};
+use super::tls::{ListenerTls, RedisTls};
 use super::units::{Secret, ServerUrl, Size, Span};
 
 choice! {
@@ -230,7 +231,8 @@ section! {
     /// The Redis or Valkey server.
     pub struct Redis {
         /// Where it is: `redis://[user:password@]host[:port][/database]`, `redis-sentinel://…` or
-        /// `redis-cluster://…`. TLS is not built in.
+        /// `redis-cluster://…`; over TLS `rediss://`, `rediss-sentinel://…`,
+        /// `rediss-cluster://…`.
         url: ServerUrl = ServerUrl::new("redis://127.0.0.1:6379");
         /// The user to log in as, in place of the URL's.
         user: Option<String> = None;
@@ -242,6 +244,10 @@ section! {
         pool_size: usize = 4, 1 => 256;
         /// How long making a connection may take.
         connect_timeout: Span = Span::secs(2), Span::millis(10) => Span::secs(60);
+    }
+    sections {
+        /// TLS towards it.
+        tls: RedisTls;
     }
 }
 
@@ -460,6 +466,10 @@ section! {
         request_timeout: Span = Span::secs(30), Span::millis(10) => Span::secs(3_600);
         /// How long requests under way may take to end once the service is told to stop.
         drain_timeout: Span = Span::secs(5), Span::secs(0) => Span::secs(300);
+    }
+    sections {
+        /// TLS on the port.
+        tls: ListenerTls;
     }
 }
 

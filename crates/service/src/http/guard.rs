@@ -1,6 +1,7 @@
 //! What stands before the handlers: concurrency, time, authorisation, foreign web pages.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,21 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::problem::Problem;
-use crate::config::{Http, Secret};
+use crate::config::{Http, Secret, is_local};
 
 pub(in crate::http) struct Guard {
     permits: Semaphore,
     max_concurrent: usize,
     request_timeout: Duration,
     token: Option<Secret>,
+    /// Only this machine reaches the port and no token is asked for: a page in its browser must
+    /// not get in by giving this machine's address a name of its own.
+    refuses_foreign_names: bool,
 }
 
 impl Guard {
@@ -28,10 +33,14 @@ impl Guard {
             max_concurrent: config.max_concurrent,
             request_timeout: config.request_timeout.0,
             token: config.token.clone(),
+            refuses_foreign_names: config.token.is_none() && is_local(&config.addr),
         }
     }
 
     fn authorise(&self, request: &Request) -> Result<(), Problem> {
+        if self.refuses_foreign_names {
+            refuse_foreign_name(request.headers())?;
+        }
         if !changes(request.method(), request.uri().path()) {
             return Ok(());
         }
@@ -92,6 +101,34 @@ fn changes(method: &Method, path: &str) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && path != "/v1/lookup"
 }
 
+/// DNS rebinding: a page of `evil.example`, whose name is made to mean 127.0.0.1 once it is loaded,
+/// is of one origin with us in the browser's eyes and could read and write everything. Its requests
+/// still bear that name, where whoever means us says `localhost` or an address.
+fn refuse_foreign_name(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(host) = headers.get(header::HOST) else {
+        return Ok(());
+    };
+    let host = host.to_str().unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
+    });
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let ours = name == "localhost" || name.ends_with(".localhost");
+    if ours || bare.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let detail = format!(
+        "{host:?} is not what this machine is called here: use localhost or 127.0.0.1, or set \
+         http.token"
+    );
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
 /// A web page of another origin may send a simple request to a local port: it is refused.
 fn refuse_foreign_page(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -106,15 +143,9 @@ fn refuse_foreign_page(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
-/// Compares in a time that depends on the lengths only.
+/// Compares in a time that depends on the lengths only, and not at all on where they differ.
 pub(crate) fn same(given: &[u8], wanted: &[u8]) -> bool {
-    let mut difference = u8::from(given.len() != wanted.len());
-    for (at, byte) in given.iter().enumerate() {
-        // Past the end of the token compare with it again: the loop is as long as the guess.
-        let other = wanted.get(at % wanted.len().max(1)).copied().unwrap_or(0);
-        difference |= std::hint::black_box(byte ^ other);
-    }
-    std::hint::black_box(difference) == 0
+    given.ct_eq(wanted).into()
 }
 
 /// A defect in a handler answers 500 instead of closing the connection.
@@ -156,6 +187,37 @@ mod tests {
         for wrong in ["", "s", "secre", "secrets", "secretsecret", "Secret"] {
             assert!(!same(wrong.as_bytes(), b"secret"), "{wrong:?} was taken");
         }
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_taken_for_it() {
+        let refused = |host: &'static str| {
+            let headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
+            refuse_foreign_name(&headers).is_err()
+        };
+        for ours in [
+            "localhost",
+            "LOCALHOST:9464",
+            "a.localhost:1",
+            "127.0.0.1:9464",
+            "[::1]:9464",
+            "10.0.0.7",
+        ] {
+            assert!(!refused(ours), "{ours}");
+        }
+        for theirs in [
+            "evil.example",
+            "evil.example:9464",
+            "localhost.evil.example",
+            "",
+            "127.0.0.1.evil.example:80",
+        ] {
+            assert!(refused(theirs), "{theirs:?}");
+        }
+        assert!(
+            refuse_foreign_name(&HeaderMap::new()).is_ok(),
+            "HTTP/1.0 has no Host"
+        );
     }
 
     #[test]

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use forewarm_infrastructure::tls::ServerTls;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -34,12 +36,20 @@ pub struct Server {
 }
 
 /// Serves `router` on a bound listener until [`Server::shut_down`].
-pub fn serve(listener: TcpListener, router: Router, config: &Http) -> io::Result<Server> {
+///
+/// With `tls` clients are greeted first; one that is slow or speaks in the clear is dropped.
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &Http,
+    tls: Option<ServerTls>,
+) -> io::Result<Server> {
     let addr = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let connections = Arc::new(Semaphore::new(config.max_connections));
     let service = Service {
         router,
+        tls,
         header_timeout: config.header_timeout.0,
         stopped,
     };
@@ -69,6 +79,7 @@ impl Server {
 #[derive(Clone)]
 struct Service {
     router: Router,
+    tls: Option<ServerTls>,
     header_timeout: Duration,
     stopped: watch::Receiver<bool>,
 }
@@ -88,7 +99,7 @@ async fn accept(listener: TcpListener, mut service: Service, connections: Arc<Se
         };
         match accepted {
             Ok((stream, _)) => {
-                tokio::spawn(connection(stream, service.clone(), permit));
+                tokio::spawn(greet(stream, service.clone(), permit));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: give connections time to end.
@@ -104,8 +115,22 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn connection(stream: TcpStream, mut service: Service, _permit: OwnedSemaphorePermit) {
+/// The permit is held from here on: a client that never greets counts as a connection.
+async fn greet(stream: TcpStream, service: Service, permit: OwnedSemaphorePermit) {
     let _ = stream.set_nodelay(true);
+    match service.tls.clone() {
+        None => connection(stream, service, permit).await,
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => connection(stream, service, permit).await,
+            Err(error) => tracing::debug!(%error, "a TLS greeting failed"),
+        },
+    }
+}
+
+async fn connection<S>(stream: S, mut service: Service, _permit: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let router = service.router.clone();
     let handler = tower_like(router);
     let connection = http1::Builder::new()

@@ -118,6 +118,7 @@ impl<'a, S: Socket> Connection<'a, S> {
             }
             sent += took;
         }
+        self.push_out().await?;
         self.out.clear();
         if self.out.capacity() > 4 * KEEP_BYTES {
             self.out = Vec::with_capacity(READ_BYTES);
@@ -138,6 +139,23 @@ impl<'a, S: Socket> Connection<'a, S> {
         match at_once.await {
             Some(took) => took,
             None => timeout(self.port.limits.slow_reader, socket.write(bytes))
+                .await
+                .map_err(|_| timed_out())?,
+        }
+    }
+
+    /// What a socket keeps back (TLS does, where the system takes no more) goes out too.
+    async fn push_out(&mut self) -> io::Result<()> {
+        let socket = &mut self.socket;
+        let at_once = poll_fn(|context| {
+            Poll::Ready(match Pin::new(&mut *socket).poll_flush(context) {
+                Poll::Ready(done) => Some(done),
+                Poll::Pending => None,
+            })
+        });
+        match at_once.await {
+            Some(done) => done,
+            None => timeout(self.port.limits.slow_reader, socket.flush())
                 .await
                 .map_err(|_| timed_out())?,
         }

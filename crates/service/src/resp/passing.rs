@@ -114,7 +114,7 @@ impl<'a, S: Socket> Connection<'a, S> {
             return Ok(false);
         };
         let idle = self.pending() == 0 && !self.state.transaction.is_pinned();
-        if idle && self.upstream.as_ref().is_some_and(Upstream::is_closed) {
+        if idle && self.upstream.as_mut().is_some_and(Upstream::is_closed) {
             self.upstream = None;
         }
         if self.upstream.is_some() {

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle as Thread};
 use std::time::Duration;
 
+use forewarm_infrastructure::tls::ServerTls;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -93,6 +94,7 @@ pub(crate) fn serve(
     listeners: Listeners,
     core: Arc<Core>,
     store: Store,
+    tls: Option<ServerTls>,
 ) -> Result<RespServer, StartError> {
     let addr = listeners.tcp.local_addr()?;
     let count = core.config.resp.threads;
@@ -100,10 +102,10 @@ pub(crate) fn serve(
     let (mut threads, mut workers) = (Vec::new(), Vec::new());
     for number in 0..threads_for(count) {
         let (worker, sockets) = unbounded_channel();
-        let port = Arc::clone(&port);
+        let (port, tls) = (Arc::clone(&port), tls.clone());
         let thread = thread::Builder::new()
             .name(format!("forewarm-resp-{number}"))
-            .spawn(move || work(&port, sockets))?;
+            .spawn(move || work(&port, tls.as_ref(), sockets))?;
         threads.push(thread);
         workers.push(worker);
     }
@@ -213,7 +215,7 @@ async fn pause(error: &io::Error) {
 }
 
 /// One thread's connections, until the listeners and then the drain are over.
-fn work(port: &Arc<Port>, mut sockets: UnboundedReceiver<Accepted>) {
+fn work(port: &Arc<Port>, tls: Option<&ServerTls>, mut sockets: UnboundedReceiver<Accepted>) {
     let built = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -229,7 +231,7 @@ fn work(port: &Arc<Port>, mut sockets: UnboundedReceiver<Accepted>) {
             let port = Arc::clone(port);
             match socket {
                 Accepted::Tcp(socket) => {
-                    drop(tokio::spawn(client(port, TcpStream::from_std(socket))))
+                    drop(tokio::spawn(greet(port, tls.cloned(), socket)));
                 }
                 Accepted::Unix(socket) => {
                     drop(tokio::spawn(client(port, UnixStream::from_std(socket))));
@@ -243,10 +245,32 @@ fn work(port: &Arc<Port>, mut sockets: UnboundedReceiver<Accepted>) {
     // What is still connected is dropped here: it was idle, or had its time.
 }
 
+/// Over TLS the greeting comes first. It counts as a connection already, and a client that is slow
+/// or speaks in the clear is dropped.
+async fn greet(port: Arc<Port>, tls: Option<ServerTls>, socket: std::net::TcpStream) {
+    let connected = Connected(Arc::clone(&port));
+    let Ok(socket) = TcpStream::from_std(socket) else {
+        return;
+    };
+    match tls {
+        None => talk(&port, socket).await,
+        Some(tls) => match tls.accept(socket).await {
+            Ok(socket) => talk(&port, socket).await,
+            Err(error) => tracing::debug!(%error, "a TLS greeting failed"),
+        },
+    }
+    drop(connected);
+}
+
 async fn client<S: Socket>(port: Arc<Port>, socket: io::Result<S>) {
     let _connected = Connected(Arc::clone(&port));
-    let Ok(socket) = socket else { return };
-    if let Err(error) = Connection::new(&port, socket).serve().await {
+    if let Ok(socket) = socket {
+        talk(&port, socket).await;
+    }
+}
+
+async fn talk<S: Socket>(port: &Port, socket: S) {
+    if let Err(error) = Connection::new(port, socket).serve().await {
         tracing::debug!(%error, "a client of the Redis protocol is gone");
     }
 }

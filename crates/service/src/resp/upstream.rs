@@ -7,8 +7,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use forewarm_application::engine::{Announced, Engine, Written};
 use forewarm_application::ports::Stored;
 use forewarm_domain::Timestamp;
+use forewarm_infrastructure::tls::Link;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::frame::Scanner;
 
@@ -83,7 +83,7 @@ pub(super) enum Heard {
 /// A connection to L2 that belongs to one client.
 #[derive(Debug)]
 pub(super) struct Upstream<'a> {
-    stream: TcpStream,
+    stream: Link,
     heard: BytesMut,
     scanner: Scanner,
     /// The line that heads the reply under way.
@@ -93,7 +93,7 @@ pub(super) struct Upstream<'a> {
 }
 
 impl<'a> Upstream<'a> {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Link) -> Self {
         Self {
             stream,
             heard: BytesMut::new(),
@@ -105,13 +105,8 @@ impl<'a> Upstream<'a> {
     }
 
     /// Whether L2 has closed it while nothing was asked.
-    pub(super) fn is_closed(&self) -> bool {
-        // Nothing was asked, so anything that comes is an end or an error.
-        let mut nothing = [0_u8; 1];
-        match self.stream.try_read(&mut nothing) {
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-            Ok(_) => true,
-        }
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.stream.is_closed()
     }
 
     /// Whether half of an answer has been passed on.
@@ -145,7 +140,10 @@ impl<'a> Upstream<'a> {
         if self.unsent.is_empty() {
             return Ok(());
         }
-        let sent = self.stream.write_all(&self.unsent).await;
+        let sent = match self.stream.write_all(&self.unsent).await {
+            Ok(()) => self.stream.flush().await,
+            failed => failed,
+        };
         self.unsent.clear();
         if self.unsent.capacity() > 4 * READ_BYTES {
             self.unsent = Vec::new();

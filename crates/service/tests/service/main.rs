@@ -1,6 +1,7 @@
 //! The real binary, from outside: command line, HTTP, feeds, shutdown, with a real Redis.
 
 mod acceptance;
+mod acl;
 mod cli;
 mod client;
 mod control;
@@ -14,3 +15,4 @@ mod recordings;
 mod replay;
 mod shadow;
 mod stream;
+mod tls;

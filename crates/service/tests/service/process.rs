@@ -73,15 +73,18 @@ impl Service {
         thread::spawn(move || {
             let mut resp = String::new();
             for line in lines.lines().map_while(Result::ok) {
-                if let Some((_, addr)) = line.split_once("Redis protocol on redis://") {
-                    addr.clone_into(&mut resp);
+                {
+                    let mut log = kept.lock().expect("nobody panics with it");
+                    log.push_str(&line);
+                    log.push('\n');
                 }
-                if let Some((_, addr)) = line.split_once("listening on http://") {
-                    let _ = told.send((addr.to_owned(), resp.clone()));
+                let addr = line.split_once("://").map(|(_, addr)| addr.to_owned());
+                if line.contains("Redis protocol on redis") {
+                    resp = addr.clone().unwrap_or_default();
                 }
-                let mut log = kept.lock().expect("nobody panics with it");
-                log.push_str(&line);
-                log.push('\n');
+                if line.contains("listening on http") {
+                    let _ = told.send((addr.unwrap_or_default(), resp.clone()));
+                }
             }
         });
         let (addr, resp) = listening.recv_timeout(PATIENCE).unwrap_or_else(|_| {

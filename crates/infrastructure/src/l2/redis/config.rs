@@ -4,9 +4,40 @@ use std::fmt;
 use std::time::Duration;
 
 use super::fault::text;
+use crate::tls::ClientTls;
 use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig, TcpConfig,
+    TlsConfig, TlsConnector, TlsHostMapping,
 };
+
+/// The schemes in the clear, with the same encrypted.
+const SCHEMES: [(&str, &str); 6] = [
+    ("redis", "rediss"),
+    ("redis-sentinel", "rediss-sentinel"),
+    ("redis-cluster", "rediss-cluster"),
+    ("valkey", "valkeys"),
+    ("valkey-sentinel", "valkeys-sentinel"),
+    ("valkey-cluster", "valkeys-cluster"),
+];
+
+/// What the URL's scheme asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// `redis://` and its kin.
+    None,
+    /// `rediss://` and its kin.
+    Tls,
+}
+
+/// The scheme of a Redis URL; `None` when it is none of them.
+pub fn encryption_of(url: &str) -> Option<Encryption> {
+    let (scheme, _) = url.split_once("://")?;
+    SCHEMES.iter().find_map(|&(plain, encrypted)| match scheme {
+        _ if scheme == plain => Some(Encryption::None),
+        _ if scheme == encrypted => Some(Encryption::Tls),
+        _ => None,
+    })
+}
 
 /// Where Redis is, who we are there, and how long anything may take.
 ///
@@ -15,12 +46,15 @@ use fred::types::config::{
 pub struct RedisConfig {
     /// `redis://[user[:password]@]host[:port][/database]`,
     /// `redis-sentinel://host:port[/database]?sentinelServiceName=NAME[&node=host:port]…` or
-    /// `redis-cluster://host:port[?node=host:port]…`. TLS (`rediss://`) is not built in and refused.
+    /// `redis-cluster://host:port[?node=host:port]…`; `rediss://`, `rediss-sentinel://` and
+    /// `rediss-cluster://` for the same over TLS.
     pub url: String,
     /// Takes precedence over the URL's.
     pub username: Option<String>,
     /// Takes precedence over the URL's, and keeps it out of shell histories and logs.
     pub password: Option<String>,
+    /// Whom to trust and who we are, for a `rediss` URL; without it such a URL is refused.
+    pub tls: Option<ClientTls>,
     /// Connections per database. Default 2: one carries some 100,000 commands/s, the second
     /// keeps a large answer from holding up the rest.
     pub pool_size: usize,
@@ -67,6 +101,7 @@ impl RedisConfig {
             url: url.into(),
             username: None,
             password: None,
+            tls: None,
             pool_size: 2,
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_millis(500),
@@ -98,6 +133,22 @@ impl RedisConfig {
         scheme.ends_with("-cluster")
     }
 
+    /// TLS, if the URL asks for it.
+    pub(crate) fn tls(&self) -> Option<&ClientTls> {
+        let wanted = encryption_of(&self.url) == Some(Encryption::Tls);
+        self.tls.as_ref().filter(|_| wanted)
+    }
+
+    /// The URL with the scheme of its kind in the clear: TLS is set up apart from it, with the
+    /// authorities that were configured.
+    fn plain_url(&self) -> String {
+        let Some((scheme, rest)) = self.url.split_once("://") else {
+            return self.url.clone();
+        };
+        let plain = SCHEMES.iter().find(|(_, tls)| *tls == scheme);
+        format!("{}://{rest}", plain.map_or(scheme, |(plain, _)| plain))
+    }
+
     /// The URL's database number: that of every key which names none. 0 where the URL has none.
     pub fn database(&self) -> Result<u16, RedisConfigError> {
         Ok(u16::from(self.parse()?.database.unwrap_or(0)))
@@ -109,21 +160,22 @@ impl RedisConfig {
     }
 
     pub(crate) fn parse(&self) -> Result<Config, RedisConfigError> {
-        let scheme = self.url.split_once("://").map_or("", |(scheme, _)| scheme);
-        match scheme {
-            "redis" | "valkey" | "redis-sentinel" | "valkey-sentinel" | "redis-cluster"
-            | "valkey-cluster" => {}
-            // The client would ignore the `s` and speak in the clear.
-            "rediss" | "valkeys" | "rediss-sentinel" | "rediss-cluster" => {
-                return Err(self.bad_url("TLS is not built in; put a TLS tunnel in between"));
-            }
-            _ => {
-                return Err(self.bad_url(
-                    "it must begin with redis://, redis-sentinel:// or redis-cluster://",
-                ));
-            }
+        let encryption = encryption_of(&self.url).ok_or_else(|| {
+            self.bad_url(
+                "it must begin with redis://, redis-sentinel:// or redis-cluster://, or the same \
+                 with rediss for TLS",
+            )
+        })?;
+        let mut parsed =
+            Config::from_url(&self.plain_url()).map_err(|error| self.bad_url(text(&error)))?;
+        if encryption == Encryption::Tls {
+            let tls = self.tls.as_ref();
+            let tls = tls.ok_or_else(|| self.bad_url("TLS has not been set up"))?;
+            parsed.tls = Some(TlsConfig {
+                connector: TlsConnector::Rustls(tls.connector()),
+                hostnames: TlsHostMapping::None,
+            });
         }
-        let mut parsed = Config::from_url(&self.url).map_err(|error| self.bad_url(text(&error)))?;
         if let Some(username) = &self.username {
             parsed.username = Some(username.clone());
         }
@@ -215,6 +267,7 @@ impl fmt::Debug for RedisConfig {
             .field("url", &self.shown_url())
             .field("username", &self.username)
             .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("tls", &self.tls)
             .field("pool_size", &self.pool_size)
             .field("connect_timeout", &self.connect_timeout)
             .field("command_timeout", &self.command_timeout)
@@ -264,7 +317,13 @@ mod tests {
         ));
         assert_eq!(RedisConfig::new("redis://h:1/3").database(), Ok(3));
         let reason = |url: &str| server(url).unwrap_err().to_string();
-        assert!(reason("rediss://h:1").contains("TLS"));
+        // Never in the clear because somebody forgot a setting.
+        for scheme in ["rediss", "rediss-sentinel", "rediss-cluster", "valkeys"] {
+            assert!(
+                reason(&format!("{scheme}://h:1")).contains("TLS"),
+                "{scheme}"
+            );
+        }
         assert!(reason("h:1").contains("must begin with redis://"));
         assert!(reason("redis-sentinel://h:1").contains("service name"));
     }

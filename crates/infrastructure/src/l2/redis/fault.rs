@@ -42,6 +42,9 @@ pub(crate) fn text(error: &Error) -> String {
     {
         return uncapitalized(&message.replace("\\\"", "\""));
     }
+    if let Some(reason) = untrusted(details) {
+        return format!("the server's certificate is not accepted: {reason}");
+    }
     let name = details
         .strip_prefix("Kind(")
         .and_then(|rest| rest.strip_suffix(')'))
@@ -50,6 +53,18 @@ pub(crate) fn text(error: &Error) -> String {
         return words(name);
     }
     details.to_owned()
+}
+
+/// What is wrong with the certificate in
+/// `Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }`.
+fn untrusted(details: &str) -> Option<String> {
+    let (_, rest) = details.split_once("InvalidCertificate(")?;
+    let (reason, _) = rest.rsplit_once(')')?;
+    Some(if is_camel_case(reason) {
+        words(reason)
+    } else {
+        reason.to_owned()
+    })
 }
 
 fn is_camel_case(name: &str) -> bool {

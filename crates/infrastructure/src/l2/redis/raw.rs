@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::RedisStore;
 use super::config::RedisConfigError;
+use crate::tls::Link;
 
 /// A command that waits has no limit: a server that is gone must be noticed by other means.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -38,17 +39,19 @@ pub struct Greeting {
 impl RedisStore {
     /// Opens a connection for one client, logged in and greeted. Answers within the connect
     /// timeout. A cluster is refused: its commands go to different nodes.
-    pub async fn dial(&self, greeting: &Greeting) -> Result<TcpStream, SharedCacheError> {
+    pub async fn dial(&self, greeting: &Greeting) -> Result<Link, SharedCacheError> {
         let server = self.primary()?;
         let after = self.config.connect_timeout;
         let connecting = async {
             let address = (&*server.host, server.port);
-            let mut stream = TcpStream::connect(address).await.map_err(unreachable)?;
+            let stream = TcpStream::connect(address).await.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
             let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
             let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-            self.greet(&mut stream, greeting).await?;
-            Ok(stream)
+            let link = Link::new(stream, &server.host, self.config.tls()).await;
+            let mut link = link.map_err(unreachable)?;
+            self.greet(&mut link, greeting).await?;
+            Ok(link)
         };
         timeout(after, connecting)
             .await
@@ -86,11 +89,7 @@ impl RedisStore {
         }
     }
 
-    async fn greet(
-        &self,
-        stream: &mut TcpStream,
-        greeting: &Greeting,
-    ) -> Result<(), SharedCacheError> {
+    async fn greet(&self, stream: &mut Link, greeting: &Greeting) -> Result<(), SharedCacheError> {
         let parsed = self.config.parse().map_err(refused)?;
         let user = parsed.username.as_deref().unwrap_or("default").as_bytes();
         let password = parsed.password.as_deref().map(str::as_bytes);
@@ -119,12 +118,13 @@ impl RedisStore {
             return Ok(());
         }
         stream.write_all(&words).await.map_err(unreachable)?;
+        stream.flush().await.map_err(unreachable)?;
         read_answers(stream, answers).await
     }
 }
 
 /// Reads answers until as many have come as were asked for; the first error ends it.
-async fn read_answers(stream: &mut TcpStream, mut answers: usize) -> Result<(), SharedCacheError> {
+async fn read_answers(stream: &mut Link, mut answers: usize) -> Result<(), SharedCacheError> {
     let mut heard = Vec::new();
     while answers > 0 {
         if stream.read_buf(&mut heard).await.map_err(unreachable)? == 0 {
