@@ -166,16 +166,19 @@ impl RedisConfig {
                  with rediss for TLS",
             )
         })?;
+        let tls = match encryption {
+            Encryption::None => None,
+            Encryption::Tls => {
+                let tls = self.tls.as_ref();
+                Some(tls.ok_or_else(|| self.bad_url("TLS has not been set up"))?)
+            }
+        };
         let mut parsed =
             Config::from_url(&self.plain_url()).map_err(|error| self.bad_url(text(&error)))?;
-        if encryption == Encryption::Tls {
-            let tls = self.tls.as_ref();
-            let tls = tls.ok_or_else(|| self.bad_url("TLS has not been set up"))?;
-            parsed.tls = Some(TlsConfig {
-                connector: TlsConnector::Rustls(tls.connector()),
-                hostnames: TlsHostMapping::None,
-            });
-        }
+        parsed.tls = tls.map(|tls| TlsConfig {
+            connector: TlsConnector::Rustls(tls.connector()),
+            hostnames: TlsHostMapping::None,
+        });
         if let Some(username) = &self.username {
             parsed.username = Some(username.clone());
         }
