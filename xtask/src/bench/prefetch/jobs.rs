@@ -148,7 +148,6 @@ fn label(cell: &Cell) -> String {
 
 fn replay(program: &Path, job: &Job) -> Result<String> {
     let budget = job.cell.budget;
-    let share = budget.l1_share();
     let mut forewarm = Command::new(program);
     forewarm
         .arg("replay")
@@ -158,7 +157,7 @@ fn replay(program: &Path, job: &Job) -> Result<String> {
             "--set=warming.budget.extra_l2_reads={}",
             budget.extra_l2_reads()
         ))
-        .args(share.map(|share| format!("--set=warming.budget.l1_share={share}")))
+        .args(budget.settings().iter().map(|set| format!("--set={set}")))
         .args(job.cell.cast.arguments());
     let output = captured(&mut forewarm)?;
     String::from_utf8(output.stdout).context("replay printed no UTF-8")

@@ -12,48 +12,64 @@ const QUICK_SIZES: [u32; 1] = [10];
 /// `warming.budget`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Budget {
-    /// Percent of the reads without warming.
-    Percent(u32),
+    /// Thousandths of the reads without warming.
+    Permille(u32),
     Unlimited,
     /// Unlimited reads, and nine tenths of L1 for what has not been read yet.
     Roomy,
+    /// Nearly all of L1 for it, twice the partners, and twice the window and the fetches for an event:
+    /// as wide as published prefetchers fetch at their best.
+    Wide,
 }
 
-pub(super) const DEFAULT: Budget = Budget::Percent(25);
-pub(super) const BUDGETS: [Budget; 9] = [
-    Budget::Percent(0),
-    Budget::Percent(5),
-    Budget::Percent(10),
+pub(super) const DEFAULT: Budget = Budget::Permille(250);
+pub(super) const BUDGETS: [Budget; 11] = [
+    Budget::Permille(0),
+    Budget::Permille(35),
+    Budget::Permille(50),
+    Budget::Permille(100),
     DEFAULT,
-    Budget::Percent(50),
-    Budget::Percent(100),
-    Budget::Percent(200),
+    Budget::Permille(500),
+    Budget::Permille(1_000),
+    Budget::Permille(2_000),
     Budget::Unlimited,
     Budget::Roomy,
+    Budget::Wide,
 ];
-const QUICK_BUDGETS: [Budget; 3] = [Budget::Percent(0), DEFAULT, Budget::Unlimited];
+const QUICK_BUDGETS: [Budget; 3] = [Budget::Permille(0), DEFAULT, Budget::Unlimited];
 
 impl Budget {
     /// As the setting `extra_l2_reads` takes it.
     pub(super) fn extra_l2_reads(self) -> String {
         match self {
-            Self::Percent(percent) => (f64::from(percent) / 100.0).to_string(),
-            Self::Unlimited | Self::Roomy => "unlimited".to_owned(),
+            Self::Permille(permille) => (f64::from(permille) / 1_000.0).to_string(),
+            Self::Unlimited | Self::Roomy | Self::Wide => "unlimited".to_owned(),
         }
     }
 
-    /// As the setting `l1_share` takes it; `None` = the default.
-    pub(super) fn l1_share(self) -> Option<f64> {
-        (self == Self::Roomy).then_some(0.9)
+    /// What else is set, as `--set` takes it.
+    pub(super) fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Permille(_) | Self::Unlimited => &[],
+            Self::Roomy => &["warming.budget.l1_share=0.9"],
+            Self::Wide => &[
+                "warming.budget.l1_share=0.95",
+                "tracking.max_partners=64",
+                "tracking.window_events=40",
+                "warming.max_pairs_per_warm=32",
+                "warming.adaptive.max_pairs=20",
+            ],
+        }
     }
 }
 
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Percent(percent) => write!(f, "{percent} %"),
+            Self::Permille(permille) => write!(f, "{} %", f64::from(*permille) / 10.0),
             Self::Unlimited => f.write_str("unlimited"),
             Self::Roomy => f.write_str("unlimited, share 0.9"),
+            Self::Wide => f.write_str("unlimited, wide"),
         }
     }
 }
@@ -190,7 +206,7 @@ mod tests {
         let planned = jobs(&inputs, false);
         let cells: HashSet<_> = planned.iter().map(|job| &job.cell).collect();
         assert_eq!(cells.len(), planned.len());
-        assert_eq!(planned.len(), SIZES.len() * (2 + 8 + 1 + 1 + 1));
+        assert_eq!(planned.len(), SIZES.len() * (2 + 10 + 1 + 1 + 1));
         for cast in [Cast::Baselines, Cast::Others] {
             let mut played = planned.iter().filter(|job| job.cell.cast == cast);
             assert!(played.clone().all(|job| job.cell.budget == DEFAULT));
@@ -207,6 +223,7 @@ mod tests {
             written,
             [
                 "0",
+                "0.035",
                 "0.05",
                 "0.1",
                 "0.25",
@@ -214,10 +231,11 @@ mod tests {
                 "1",
                 "2",
                 "unlimited",
+                "unlimited",
                 "unlimited"
             ]
         );
-        let shares = BUDGETS.map(Budget::l1_share);
-        assert_eq!(shares.into_iter().flatten().collect::<Vec<_>>(), [0.9]);
+        let shown = [Budget::Permille(35), DEFAULT, Budget::Wide].map(|budget| budget.to_string());
+        assert_eq!(shown, ["3.5 %", "25 %", "unlimited, wide"]);
     }
 }

@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_point_is_won_by_no_more_misses_at_no_more_fetches() {
         use Verdict::{ByFetches, ByMisses, OnMisses, Won};
-        let (none, all) = (Budget::Percent(0), Budget::Unlimited);
+        let (none, all) = (Budget::Permille(0), Budget::Unlimited);
         check(0, &[(none, 0.584, 0.02), (all, 0.5, 0.2)], Won, none);
         check(0, &[(none, 0.60, 0.02), (all, 0.5, 0.2)], OnMisses, all);
         check(0, &[(none, 0.60, 0.02), (all, 0.59, 0.2)], ByMisses, none);

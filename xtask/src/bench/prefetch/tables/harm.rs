@@ -58,7 +58,7 @@ fn overdrawn(inputs: &Inputs, answers: &Answers) -> (usize, usize) {
             .iter()
             .flat_map(|&size| BUDGETS.map(|budget| (size, budget)))
         {
-            let Budget::Percent(percent) = budget else {
+            let Budget::Permille(permille) = budget else {
                 continue;
             };
             let Some(answer) = answers.at(&input.name, size, budget) else {
@@ -67,7 +67,7 @@ fn overdrawn(inputs: &Inputs, answers: &Answers) -> (usize, usize) {
             let (Some(off), Some(adaptive)) = (answer.row("off"), answer.row(ADAPTIVE)) else {
                 continue;
             };
-            let allowed = (f64::from(percent) / 100.0 * off.l2_reads).max(FREE_READS);
+            let allowed = (f64::from(permille) / 1_000.0 * off.l2_reads).max(FREE_READS);
             runs += 1;
             overdrawn += usize::from(adaptive.l2_reads > off.l2_reads + allowed);
         }
