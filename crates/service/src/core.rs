@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Update};
 use forewarm_application::metrics::{Metrics, SAMPLED_ONE_IN};
 use forewarm_application::ports::{Ending, SharedCache, Stored};
@@ -285,6 +286,32 @@ impl Core {
             self.metrics.lookup_duration(key.chain(), level, took);
         }
         Ok(found)
+    }
+
+    /// The value, if L1 has a fresh copy that has been read before: a demand read when it answers, and
+    /// nothing at all when it does not, so that [`get`](Self::get) may follow. Synchronous, allocates
+    /// nothing.
+    pub fn get_if_cached(&self, key: &Key) -> Option<Bytes> {
+        if !self.may_cache(key) {
+            return None;
+        }
+        let rough = self.clock.roughly();
+        let learns = self.pace.learns(rough);
+        let timed = is_timed();
+        // As in `get`: a copy that ends soon is left to the exact time.
+        let (now, sure) = match learns || timed || self.engine.is_tapped() {
+            true => {
+                let now = self.clock.now();
+                (now, now)
+            }
+            false => (rough, rough + Clock::ROUGHLY),
+        };
+        let value = self.engine.get_value(key, now, sure, learns)?;
+        if timed {
+            let took = self.clock.now().since(now);
+            self.metrics.lookup_duration(key.chain(), Level::L1, took);
+        }
+        Some(value)
     }
 
     /// Demand reads with one L2 round trip for all that L1 lacks, in the order asked.

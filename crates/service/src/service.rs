@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use forewarm_application::engine::{Found, LookupError, Observed, Status, Update};
 use forewarm_application::ports::{SharedCache, Stored};
 use forewarm_domain::{ChainMode, Key, PairName, PairNameError, Refused, Timestamp};
@@ -264,6 +265,15 @@ impl Forewarm {
     /// A demand read: L1, else L2.
     pub async fn get(&self, key: &Key) -> Result<Option<Found>, LookupError> {
         self.core.get(key).await
+    }
+
+    /// The value, if L1 has a fresh copy that has been read before; for code that cannot wait. It
+    /// counts as a demand read when it answers. `None` says nothing and counts as nothing: the key may
+    /// be in L2, or warmed and not read yet, and [`get`](Self::get) finds it.
+    ///
+    /// Synchronous, allocates nothing, and about a third cheaper than a hit of `get`.
+    pub fn get_if_cached(&self, key: &Key) -> Option<Bytes> {
+        self.core.get_if_cached(key)
     }
 
     /// Demand reads with one L2 round trip for all that L1 lacks, in the order asked.

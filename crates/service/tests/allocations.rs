@@ -285,6 +285,28 @@ fn a_plain_hit_allocates_nothing() {
 }
 
 #[test]
+fn the_value_alone_of_a_hit_allocates_nothing_learned_from_or_not() {
+    let mut hot = Hot::with_ghost(64, 16);
+    hot.tap.close();
+    for n in 0..64 {
+        hot.update(n, true);
+        hot.get(n);
+    }
+    let mut hits = 0;
+    for n in 0..ROUNDS {
+        let (key, now) = (hot.key(n), hot.now);
+        let sure = now + Duration::from_millis(50);
+        let learns = n % 2 == 0;
+        let spent = allocations(|| {
+            hits += u64::from(hot.engine.get_value(key, now, sure, learns).is_some());
+        });
+        assert_eq!(spent, 0, "call {n}");
+        hot.learn();
+    }
+    assert_eq!(hits, ROUNDS);
+}
+
+#[test]
 fn a_selection_from_the_model_allocates_nothing_in_the_steady_state() {
     let keys: Vec<Key> = (0..9)
         .map(|n| Key::new(format!("price:ethereum:0x{n:040x}"), 0, ChainId::DEFAULT))

@@ -94,21 +94,32 @@ impl Engine {
     /// `now`. Its age and what remains to it are told as of `sure`. `None` says nothing and leaves no
     /// trace; the caller then takes the long way.
     pub fn get_plain(&self, key: &Key, now: Timestamp, sure: Timestamp) -> Option<Found> {
-        if !self.freshness.allows(sure) || self.is_tapped() {
+        if self.is_tapped() {
             return None;
         }
         let name = KeyRef {
             bytes: key.bytes(),
             database: key.database(),
         };
-        let cached = self.l1.get_plain(name, sure)?;
-        self.metrics.cache_hit(key.chain(), Level::L1);
-        if self.ghost_sample.has(&name) {
-            let end = self.end_if_loaded_at(&cached, now);
-            let seen = Observation::new(key, What::Unlearned, now);
-            self.tell_hit(seen.of_value(cached.value.len(), cached.version, end));
-        }
+        let cached = self.plain(name, key.chain(), || key.clone(), (now, sure), || false)?;
         Some(cached.found(Level::L1, sure))
+    }
+
+    /// The value alone, as [`get_plain`](Self::get_plain) finds it; learned from if `learns`, and
+    /// always while somebody plays the stream beside the learner: then `now` should be exact.
+    pub fn get_value(
+        &self,
+        key: &Key,
+        now: Timestamp,
+        sure: Timestamp,
+        learns: bool,
+    ) -> Option<Bytes> {
+        let name = KeyRef {
+            bytes: key.bytes(),
+            database: key.database(),
+        };
+        let cached = self.plain(name, key.chain(), || key.clone(), (now, sure), || learns)?;
+        Some(cached.value)
     }
 
     /// [`get_local`](Self::get_local) of bytes in somebody's buffer, in the plain case of a fresh
@@ -121,10 +132,25 @@ impl Engine {
         now: Timestamp,
         learns: impl FnOnce() -> bool,
     ) -> Option<Bytes> {
-        if !self.freshness.allows(now) {
+        let cached = self.plain(name, chain, || name.to_key(chain), (now, now), learns)?;
+        Some(cached.value)
+    }
+
+    /// A copy that has been read before and may be answered until `sure`. It happens `now`; `owned` makes
+    /// the key for whoever is told of it.
+    #[inline]
+    fn plain(
+        &self,
+        name: KeyRef<'_>,
+        chain: ChainId,
+        owned: impl FnOnce() -> Key,
+        (now, sure): (Timestamp, Timestamp),
+        learns: impl FnOnce() -> bool,
+    ) -> Option<Cached> {
+        if !self.freshness.allows(sure) {
             return None;
         }
-        let cached = self.l1.get_plain(name, now)?;
+        let cached = self.l1.get_plain(name, sure)?;
         self.metrics.cache_hit(chain, Level::L1);
         let learns = learns() || self.is_tapped();
         if learns || self.ghost_sample.has(&name) {
@@ -134,14 +160,14 @@ impl Engine {
                 false => What::Unlearned,
             };
             let end = self.end_if_loaded_at(&cached, now);
-            let seen = Observation::new(&name.to_key(chain), what, now);
+            let seen = Observation::new(&owned(), what, now);
             self.tell_hit(seen.of_value(cached.value.len(), cached.version, end));
         }
-        Some(cached.value)
+        Some(cached)
     }
 
     /// Whether somebody plays the stream beside the learner, and so wants all of it.
-    fn is_tapped(&self) -> bool {
+    pub fn is_tapped(&self) -> bool {
         self.tap.as_ref().is_some_and(|tap| tap.is_open())
     }
 

@@ -114,6 +114,39 @@ async fn an_engine_is_embedded_with_a_shared_cache_of_its_own() {
 }
 
 #[tokio::test]
+async fn who_cannot_wait_is_answered_from_l1_or_told_nothing() {
+    let memory = Arc::new(Memory::default());
+    let shared: Arc<dyn SharedCache> = memory.clone();
+    let builder = Forewarm::builder().set("keys.prefixes=[\"price:\"]");
+    let forewarm = builder.shared_cache(shared);
+    let forewarm = forewarm.build().await.expect("it starts");
+    let key = forewarm.key("eth", "a").expect("well-formed");
+    assert_eq!(forewarm.get_if_cached(&key), None);
+    assert_eq!(
+        forewarm.stats().demand,
+        (0, 0),
+        "no answer counts as nothing"
+    );
+    forewarm.put(&key, stored("1")).await.expect("written");
+    assert_eq!(forewarm.get_if_cached(&key).as_deref(), Some(&b"1"[..]));
+    assert_eq!(
+        forewarm.stats().demand,
+        (1, 0),
+        "an answer is a demand read"
+    );
+    forewarm.invalidate(&key);
+    assert_eq!(forewarm.get_if_cached(&key), None, "it may be stale");
+    assert_eq!(memory.round_trips.load(Ordering::Relaxed), 0);
+    let found = forewarm.get(&key).await.expect("read").expect("there");
+    assert_eq!(found.level, Level::L2);
+    assert_eq!(forewarm.stats().demand, (1, 1));
+    let outside = Key::new("other", 0, forewarm_domain::ChainId::DEFAULT);
+    forewarm.put(&outside, stored("2")).await.expect("written");
+    assert_eq!(forewarm.get_if_cached(&outside), None, "not to be cached");
+    forewarm.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_impossible_configuration_is_refused_by_the_builder() {
     let refused = Forewarm::builder().set("l1.capacity_bytes=1").build().await;
     assert!(matches!(refused, Err(StartError::Config(_))));
