@@ -8,22 +8,26 @@
 //! and no `target_info`.
 
 mod histograms;
+mod otlp;
 mod process;
+mod push;
 
 use std::sync::Arc;
 
 use forewarm_application::metrics::{
     CATALOGUE, Metric, MetricKind, MetricSpec, Metrics, SampleValue,
 };
-use forewarm_domain::ChainId;
+use forewarm_domain::{ChainId, Timestamp};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
+use crate::clock;
 use histograms::Histograms;
 use process::Process;
+pub use push::{Collector, CollectorError};
 
 /// The `Content-Type` of what [`Telemetry::render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -59,6 +63,9 @@ pub enum TelemetryError {
 /// The exporter.
 pub struct Telemetry {
     registry: Registry,
+    /// When counting began, and whose counts they are.
+    since: Timestamp,
+    version: String,
     /// Dropping it would end the instruments.
     _provider: SdkMeterProvider,
 }
@@ -104,6 +111,7 @@ impl Telemetry {
             .with_reader(exporter)
             .build();
         let meter = provider.meter("forewarm");
+        let version = build.version.clone();
         let read = Read {
             metrics,
             chain_names,
@@ -124,6 +132,8 @@ impl Telemetry {
         registry.register(Box::new(Histograms::new(&read, prefix)?))?;
         Ok(Self {
             registry,
+            since: clock::now(),
+            version,
             _provider: provider,
         })
     }

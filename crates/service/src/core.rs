@@ -46,7 +46,7 @@ pub struct Core {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What `/metrics` answers.
-    pub telemetry: Telemetry,
+    pub telemetry: Arc<Telemetry>,
     /// Signs of life.
     pub vitals: Vitals,
     /// How L1 learns of changes in L2.
@@ -82,7 +82,7 @@ pub(crate) struct Made {
     pub(crate) shadow: Shadow,
     pub(crate) store: Option<Store>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) telemetry: Telemetry,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) clock: Clock,
     pub(crate) wakers: Arc<Wakers>,
 }

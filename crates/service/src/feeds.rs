@@ -99,7 +99,7 @@ fn names(fields: &FeedFields) -> StreamFields {
 /// was given and has not acknowledged is given to it again: the host and the port that it listens
 /// on. Where any port will do only the process id tells two of them apart; what it leaves behind
 /// the others of the group take over.
-fn consumer(addr: &str) -> String {
+pub(crate) fn consumer(addr: &str) -> String {
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy().into_owned();
     match addr.rsplit_once(':') {

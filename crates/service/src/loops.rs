@@ -7,11 +7,12 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle as Thread};
 use std::time::Duration;
 
+use forewarm_infrastructure::telemetry::Collector;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::core::Core;
-use crate::feeds::Feeds;
+use crate::feeds::{Feeds, consumer};
 use crate::shadow::Shadow;
 use crate::snapshot::Snapshot;
 
@@ -73,6 +74,7 @@ impl Loops {
         for _ in 0..core.config.warming.concurrency {
             tasks.push(tokio::spawn(warm(Arc::clone(core))));
         }
+        tasks.extend(push_metrics(core));
         let every = core.config.model.interval.0;
         if let Some(snapshot) = snapshot.filter(|_| !every.is_zero()) {
             tasks.push(tokio::spawn(save(Arc::clone(core), snapshot, every)));
@@ -99,6 +101,16 @@ impl Loops {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
+}
+
+/// Sends metrics to a collector, where there is one.
+fn push_metrics(core: &Arc<Core>) -> Option<JoinHandle<()>> {
+    let settings = &core.config.telemetry;
+    let collector = Collector::new(settings.otlp_endpoint.as_deref()?);
+    let collector = collector.expect("the configuration has been checked");
+    let (instance, every) = (consumer(&core.config.http.addr), settings.otlp_interval.0);
+    let telemetry = Arc::clone(&core.telemetry);
+    Some(tokio::spawn(telemetry.push(collector, instance, every)))
 }
 
 /// A thread of its own: learning is never held up by the runtime, and never holds it up. Ends

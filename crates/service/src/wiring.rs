@@ -135,7 +135,7 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
         shared,
         store,
         metrics,
-        telemetry,
+        telemetry: Arc::new(telemetry),
         clock,
         wakers,
     };

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use figment::Figment;
 use forewarm_infrastructure::l2::encryption_of;
+use forewarm_infrastructure::telemetry::Collector;
 
 use super::error::ConfigError;
 use super::layers::origin;
@@ -152,6 +153,16 @@ fn check_texts(config: &Config, figment: &Figment) -> Result<(), ConfigError> {
         let problem = format!("{level:?}: {error}");
         let allowed = "error, warn, info, debug, trace, or module=level pairs";
         return Err(fault(figment, "telemetry.log_level", problem, allowed));
+    }
+    let collector = config
+        .telemetry
+        .otlp_endpoint
+        .as_deref()
+        .map(Collector::new);
+    if let Some(Err(error)) = collector {
+        let allowed = "http://host[:port], or https";
+        let key = "telemetry.otlp_endpoint";
+        return Err(fault(figment, key, error.to_string(), allowed));
     }
     check_url(&config.l2.redis.url, "l2.redis.url", figment)
 }

@@ -484,6 +484,11 @@ section! {
         /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or per module as in
         /// `info,forewarm_service=debug`.
         log_level: String = "info".to_owned();
+        /// An OpenTelemetry collector that the metrics are sent to as well, over HTTP as JSON:
+        /// `http://host:4318`, to which `/v1/metrics` is added, or `https://…`; unset = none.
+        otlp_endpoint: Option<String> = None;
+        /// How often they are sent.
+        otlp_interval: Span = Span::secs(15), Span::millis(100) => Span::secs(3_600);
     }
 }
 

@@ -10,6 +10,7 @@ mod embedding;
 mod http;
 mod lifecycle;
 mod limits;
+mod otlp;
 mod process;
 mod recordings;
 mod replay;
