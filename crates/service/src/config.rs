@@ -16,6 +16,7 @@ mod section;
 mod sections;
 mod show;
 mod strategies;
+mod telemetry;
 mod tls;
 mod units;
 
@@ -28,11 +29,12 @@ pub use resp::Resp;
 pub use section::{Section, Setting, Value};
 pub use sections::{
     Backend, Budget, Config, Embedded, ExtraReads, Feed, FeedFields, FeedKind, Http, Invalidation,
-    InvalidationMode, Keys, L1, L2, LogFormat, ModeName, ModelFile, Redis, Rollout, RolloutChain,
-    Shadow, Telemetry, Tracking, Warming,
+    InvalidationMode, Keys, L1, L2, ModeName, ModelFile, Redis, Rollout, RolloutChain, Shadow,
+    Tracking, Warming,
 };
 pub use show::show;
 pub use strategies::{Adaptive, Aggressive, Conservative, Strategy, Threshold, TimeBased, TopN};
+pub use telemetry::{LogFormat, Telemetry};
 pub(crate) use tls::is_local;
 pub use tls::{ListenerTls, RedisTls};
 pub use units::{Secret, ServerUrl, Size, Span, UnitError};
