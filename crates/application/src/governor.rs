@@ -33,8 +33,9 @@ pub const FREE_READS: u64 = 64;
 /// Reads that a full L1 keeps back: what was warmed also changes the order in which entries leave, and
 /// no count of victims knows the few reads that this costs.
 const RESERVE: f64 = 8.0;
-/// Where all of the budget is spent that is no longer a few: they were seen to come to 0.7 % of it.
+/// Where all of the budget is spent that is no longer a few: 37 were seen, 0.7 % of it.
 const RESERVED_SHARE: f64 = 0.01;
+const MOST_RESERVED: f64 = 56.0;
 
 /// Below this budget nothing is pushed out of L1 for a warm. Once another entry has left than would have
 /// without warming, the two never agree again, and what either then misses more is chance: it was seen
@@ -266,7 +267,7 @@ impl Governor {
         let allowance = (extra * self.off_reads).max(FREE_READS as f64);
         let limit = self.off_reads + allowance;
         let reserve = if risk.room < FREE_READS as usize {
-            RESERVE + RESERVED_SHARE * (allowance - FREE_READS as f64)
+            RESERVE + (RESERVED_SHARE * (allowance - FREE_READS as f64)).min(MOST_RESERVED)
         } else {
             0.0
         };
