@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Clock;
 use crate::config::{Config, Strategy, Warming};
+use crate::history::History;
 use crate::invalidation::Link;
 use crate::pace::Pace;
 use crate::resp::Store;
@@ -53,6 +54,8 @@ pub struct Core {
     pub link: Link,
     /// All strategies side by side.
     pub(crate) shadow: Shadow,
+    /// The last half hour.
+    pub(crate) history: History,
     pub(crate) wakers: Arc<Wakers>,
     /// L2 beyond its port; `None` when it is a program's own.
     pub(crate) store: Option<Store>,
@@ -180,6 +183,7 @@ impl Core {
             shared: made.shared,
             link: made.link,
             shadow: made.shadow,
+            history: History::default(),
             metrics: made.metrics,
             telemetry: made.telemetry,
             vitals: Vitals::default(),

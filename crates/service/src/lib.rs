@@ -16,6 +16,7 @@ pub mod config;
 pub mod core;
 mod feeds;
 mod figures;
+mod history;
 pub mod http;
 pub mod invalidation;
 mod loops;

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod acl;
+mod browser;
 mod cli;
 mod client;
 mod control;
@@ -15,5 +16,6 @@ mod process;
 mod recordings;
 mod replay;
 mod shadow;
+mod status_page;
 mod stream;
 mod tls;
