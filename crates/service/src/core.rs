@@ -209,6 +209,19 @@ impl Core {
         observed
     }
 
+    /// The same of a change in a block (see [`Engine::observe_update_in`]).
+    pub fn observe_update_in(
+        &self,
+        block: u64,
+        key: &Key,
+        update: Update,
+    ) -> Result<Observed, Refused> {
+        let now = self.clock.now();
+        let observed = self.engine.observe_update_in(block, key, update, now);
+        self.tracked(key, now);
+        observed
+    }
+
     /// Somebody read the key elsewhere (see [`Engine::observe_read`]).
     pub fn observe_read(&self, key: &Key, at: Timestamp) -> Result<Observed, Refused> {
         let now = self.clock.now();
@@ -346,6 +359,15 @@ impl Core {
             return Ok(self.shared.put(key, &stored).await?);
         }
         self.engine.put(key, stored, self.clock.now()).await
+    }
+
+    /// The same of a value of a block (see [`Engine::put_in`]).
+    pub async fn put_in(&self, block: u64, key: &Key, stored: Stored) -> Result<(), LookupError> {
+        if !self.may_cache(key) {
+            return Ok(self.shared.put(key, &stored).await?);
+        }
+        let now = self.clock.now();
+        self.engine.put_in(block, key, stored, now).await
     }
 
     /// Asks for a warm of what follows this key; whether it was queued.

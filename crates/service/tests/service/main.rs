@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod demo;
 mod embedding;
+mod examples;
 mod http;
 mod lifecycle;
 mod limits;
