@@ -7,6 +7,7 @@ mod control;
 pub(crate) mod guard;
 mod health;
 mod model;
+mod openapi;
 mod overview;
 mod pairs;
 mod problem;
@@ -53,6 +54,7 @@ pub fn router(core: Arc<Core>) -> Router {
         .layer(from_fn_with_state(guard, guard::check));
     Router::new()
         .route("/", get(status_page::get))
+        .route("/openapi.json", get(openapi::get))
         .route("/metrics", get(health::metrics))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -5,6 +5,7 @@ mod acl;
 mod browser;
 mod cli;
 mod client;
+mod contract;
 mod control;
 mod demo;
 mod embedding;
