@@ -1,5 +1,6 @@
 //! The command line.
 
+mod capacity;
 mod config;
 mod demo;
 mod exit;
@@ -53,6 +54,9 @@ enum Command {
     /// Backtest on recordings, in virtual time; the same input gives the same answer.
     #[command(after_help = replay::EXAMPLES)]
     Replay(replay::ReplayArguments),
+    /// Estimate memory, processor and L2 reads for a load.
+    #[command(after_help = capacity::EXAMPLES)]
+    Capacity(capacity::CapacityArguments),
     /// Ask a running Forewarm whether it is ready.
     #[command(after_help = health::EXAMPLES)]
     Health(health::HealthArguments),
@@ -121,6 +125,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Generate(arguments)) => generate::run(&arguments),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Capacity(arguments)) => capacity::run(&arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Completions(arguments)) => pages::completions(&arguments, Cli::command()),
         Some(Command::Man(arguments)) => pages::man(&arguments, Cli::command()),

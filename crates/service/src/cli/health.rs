@@ -11,7 +11,8 @@ use super::{Failure, duration};
 
 pub(super) const EXAMPLES: &str = "\
 Asks GET /readyz and prints what it answers. Exit code 0 when it is ready (degraded is ready), 69 when
-it is not or does not answer.
+it is not or does not answer. It speaks plain HTTP: with http.tls ask with a client that trusts the
+certificate.
 
 Examples:
   forewarm health
