@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod acl;
+mod book;
 mod browser;
 mod cli;
 mod client;
