@@ -109,7 +109,7 @@ mod tests {
             history.note(at_ms, || sample(at_ms));
         }
         assert_eq!(times(&history, 0), [1_000, 2_990, 5_000]);
-        assert_eq!(times(&history, 2_990), [5_000]);
+        assert_eq!(times(&history, 2_991), [5_000]);
         for n in 1..=MOST as u64 {
             let at_ms = 5_000 + n * 2_000;
             history.note(at_ms, || sample(at_ms));
