@@ -15,6 +15,7 @@ mod http;
 mod lifecycle;
 mod limits;
 mod otlp;
+mod packaging;
 mod process;
 mod recordings;
 mod replay;
