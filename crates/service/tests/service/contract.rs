@@ -67,6 +67,9 @@ fn the_server_answers_as_the_document_says() {
         .as_object_mut()
         .expect("contents")
         .remove("application/x-ndjson");
+    // A stream without an end is beyond any client that waits for it.
+    let paths = document["paths"].as_object_mut().expect("paths");
+    paths.remove("/v1/events");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("openapi.json");
     std::fs::write(&file, document.to_string()).expect("written");
