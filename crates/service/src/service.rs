@@ -313,8 +313,8 @@ impl Forewarm {
     }
 
     /// [`observe_update`](Self::observe_update) of a change that was made in `block` of the key's
-    /// chain, so that [`invalidate_from`](Self::invalidate_from) can take it back. Costs a lock and some
-    /// 200 ns more.
+    /// chain, so that [`invalidate_from`](Self::invalidate_from) can take it back. Costs a lock and
+    /// 1.3 to 1.7 µs more.
     pub fn observe_update_in(
         &self,
         block: u64,
@@ -360,7 +360,7 @@ impl Forewarm {
     ///
     /// Needed where the stream is all that L1 hears of changes by: with a shared cache of your own, or
     /// `invalidation.mode = "ttl"`. A Redis that is followed by client tracking tells of every change
-    /// itself. Costs a walk over L1.
+    /// itself. Costs a walk over L1, some 1.5 µs an entry of the chain.
     pub fn on_gap(&self, chain: Option<&str>) -> usize {
         let chain = chain.map(|name| self.core.codec.chain_id(name));
         let keys = self.core.engine.gap(chain);

@@ -35,8 +35,8 @@ impl Engine {
     /// The `limit` associations that foretell the most reads: score times support, the windows of
     /// late in which the partner followed.
     ///
-    /// Compared are the partners of the 256 busiest sources, so the cost is bounded: some 30 ns for
-    /// each pair tracked and 2 ms for the partners, in pieces between which the learner gets its turn.
+    /// Compared are the partners of the 256 busiest sources, so the cost is bounded: 4 ms with 62,000
+    /// pairs tracked, 10 to 19 ms with 160,000, in pieces between which the learner gets its turn.
     pub fn strongest_associations(&self, limit: usize, now: Timestamp) -> Strongest {
         let (busiest, pairs) = self.busiest_sources(now);
         let mut found = Vec::new();

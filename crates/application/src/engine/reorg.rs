@@ -29,7 +29,7 @@ pub struct Reorg {
 impl Engine {
     /// [`observe_update`](Self::observe_update) of a change that was made in `block` of the key's chain.
     ///
-    /// Costs a lock and some 200 ns more, and allocates. In order with
+    /// Costs a lock and 1.3 to 1.7 µs more (1,000 to 60,000 keys), and allocates. In order with
     /// [`invalidate_from`](Self::invalidate_from): each comes wholly before or after the other.
     pub fn observe_update_in(
         &self,
@@ -84,7 +84,7 @@ impl Engine {
     /// them is served any more, and no fetch or write that is under way is placed. What was learned
     /// stays. How many keys that was.
     ///
-    /// A walk over L1: some milliseconds with 100,000 entries.
+    /// A walk over L1: some 1.5 µs an entry of the chain.
     pub fn gap(&self, chain: Option<ChainId>) -> usize {
         let Some(chain) = chain else {
             let keys = self.l1.usage().entries;
