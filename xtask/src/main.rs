@@ -10,11 +10,13 @@ mod ci;
 mod clock;
 mod colour;
 mod command;
+mod dist;
 mod grafana;
 mod http;
 mod layers;
 mod live;
 mod monitoring;
+mod packaging;
 mod picture;
 mod setup;
 mod stack;
@@ -79,6 +81,8 @@ enum Task {
     /// Sends a test alert, or shows the notifications that arrive
     #[command(subcommand)]
     Alerts(alerts::Alerts),
+    /// Packs the binary with its completions, manual pages, unit, configurations and licences
+    Dist(dist::Arguments),
     /// Draws a dashboard from its JSON and the data of a live Prometheus
     Picture(picture::Arguments),
 }
@@ -104,6 +108,7 @@ fn main() -> ExitCode {
         Task::ProvisionGrafana(arguments) => grafana::run(arguments),
         Task::Stack(stack) => stack::run(&workspace, stack),
         Task::Alerts(alerts) => alerts::run(alerts),
+        Task::Dist(arguments) => dist::run(&workspace, &arguments),
         Task::Picture(arguments) => picture::run(&workspace, &arguments),
     };
     match result {

@@ -11,6 +11,7 @@ use std::fmt;
 use anyhow::{Result, bail};
 
 use crate::layers;
+use crate::packaging;
 use crate::workspace::{Tracked, Workspace};
 
 /// One thing that is not as it should be.
@@ -29,7 +30,7 @@ impl Fault {
     }
 
     /// `line` counts from 1.
-    fn at(path: &str, line: usize, what: impl Into<String>) -> Self {
+    pub(crate) fn at(path: &str, line: usize, what: impl Into<String>) -> Self {
         Self::new(format!("{path}:{line}"), what)
     }
 }
@@ -63,6 +64,7 @@ fn check(tracked: &Tracked) -> Vec<Fault> {
         faults.extend(manifests::check(source));
     }
     faults.extend(links::check(tracked));
+    faults.extend(packaging::check(tracked));
     faults
 }
 

@@ -10,9 +10,10 @@
 //!
 //! Every method takes `now`; nothing here reads a clock. `observe_*` and hits of `get` are
 //! synchronous and allocate nothing. Locks, in the order in which they may be held: learner →
-//! backlog → ghost → rollout; flights → ledger → L1's own; governor and shadow hold nothing else.
+//! backlog → ghost → rollout; blocks → flights → ledger → L1's own; governor and shadow hold nothing else.
 
 mod absences;
+mod associations;
 mod config;
 mod control;
 mod ghost;
@@ -20,6 +21,7 @@ mod invalidation;
 mod learning;
 mod lookup;
 mod observation;
+mod reorg;
 mod shadow;
 mod status;
 mod tap;
@@ -38,6 +40,7 @@ use forewarm_domain::{Key, Refused, Rollout, SelectionStrategy, Timestamp, Versi
 use parking_lot::{Mutex, RwLock};
 
 use crate::attempts::Attempts;
+use crate::blocks::Blocks;
 use crate::breaker::Breaker;
 use crate::flights::Flights;
 use crate::freshness::Freshness;
@@ -51,8 +54,10 @@ use absences::Absences;
 use observation::{Observation, What};
 
 pub use crate::metrics::Level;
+pub use associations::{Strongest, TopAssociation};
 pub use config::EngineConfig;
 pub use ghost::Ghost;
+pub use reorg::Reorg;
 pub use status::{Correlation, Status};
 pub use tap::{Heard, Tap, TapCounts};
 pub use warming::WarmReport;
@@ -120,6 +125,8 @@ pub struct Engine {
     l2: Arc<dyn SharedCache>,
     metrics: Arc<Metrics>,
     flights: Flights,
+    /// In which blocks values have changed.
+    blocks: Mutex<Blocks>,
     freshness: Freshness,
     ledger: Mutex<Ledger>,
     attempts: Attempts,
@@ -211,6 +218,7 @@ impl Engine {
             wake_warmer: parts.wake_warmer,
             strategy_label: RwLock::new(label),
             flights: Flights::default(),
+            blocks: Mutex::new(Blocks::new(config.most_tagged)),
             freshness: Freshness::default(),
             ledger: Mutex::default(),
             attempts: Attempts::default(),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
-use forewarm_domain::Key;
+use forewarm_domain::{ChainId, Key};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -140,9 +140,13 @@ impl Table {
     }
 
     fn discard_all(&mut self) {
-        self.reads.clear();
-        for writes in self.writes.values_mut() {
-            writes.doubtful = true;
+        self.discard_where(|_| true);
+    }
+
+    fn discard_where(&mut self, doubted: impl Fn(&Key) -> bool) {
+        self.reads.retain(|key, _| !doubted(key));
+        for (key, writes) in &mut self.writes {
+            writes.doubtful |= doubted(key);
         }
     }
 }
@@ -202,6 +206,13 @@ impl Flights {
         }
         let mut table = self.table.lock();
         table.discard(key);
+        self.recount(&table);
+    }
+
+    /// Everything of a chain may have changed.
+    pub fn discard_chain(&self, chain: ChainId) {
+        let mut table = self.table.lock();
+        table.discard_where(|key| key.chain() == chain);
         self.recount(&table);
     }
 

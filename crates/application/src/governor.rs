@@ -293,8 +293,7 @@ impl Governor {
         (least + self.pollution.per_fetch()).min(0.95) as f32
     }
 
-    /// One look-up as it went, and whether it would have hit without warming. It stands for
-    /// `weight` look-ups (more than one when the ghost is sampled).
+    /// One look-up as it went, and whether it would have hit without warming. It stands for `weight` of them (a sampled ghost).
     pub fn judge(&mut self, trigger: Trigger, off_hit: bool, weight: f64) {
         let hit = trigger != Trigger::Miss;
         match (trigger, off_hit) {

@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 //! The use cases of Forewarm.
 pub mod attempts;
+pub mod blocks;
 pub mod breaker;
 pub mod engine;
 pub mod flights;

@@ -8,6 +8,7 @@
 mod catalogue;
 mod cells;
 mod label;
+mod times;
 mod visit;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use cells::{Counter, Gauge, Histogram, Striped};
 pub use label::{
     BreakerState, CacheOp, DropReason, EvictionReason, Invalidation, Level, StrategyLabel,
 };
+pub use times::Times;
 pub use visit::{Sample, SampleValue};
 
 /// Durations of the hot path are timed once in so many calls, which brings the cost of timing from

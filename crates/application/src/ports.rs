@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use forewarm_domain::{Key, KeyRef, Standing, Timestamp, Version};
+use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version};
 use smallvec::SmallVec;
 
 /// A value as the shared cache holds it.
@@ -225,6 +225,10 @@ pub trait LocalCache: Send + Sync {
 
     /// Drops everything; the keys of the unread warmed copies lost.
     fn clear(&self) -> Vec<Key>;
+
+    /// The resident keys of a chain, stale ones included. A walk over everything, with a part of the
+    /// cache locked at a time: for rare events.
+    fn keys_of(&self, chain: ChainId) -> Vec<Key>;
 
     /// What it holds now.
     fn usage(&self) -> Usage;

@@ -8,6 +8,7 @@
 pub mod snapshot;
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::co_occurrence::{CLOSED_PER_EVENT, LastTarget, SourceKind, Window, WindowConfig};
@@ -271,6 +272,29 @@ impl Model {
     /// Every tracked key with its id.
     pub fn pairs(&self) -> impl Iterator<Item = (PairId, &Key)> {
         self.pairs.iter()
+    }
+
+    /// Places for pairs in use, live and vacated: the range that [`Self::sources`] walks.
+    pub fn slots(&self) -> usize {
+        self.states.len()
+    }
+
+    /// The pairs in a range of [places](Self::slots) after which something was seen, by kind of
+    /// their event, with the windows counted (decayed): how busy each is as a source.
+    pub fn sources(
+        &self,
+        slots: Range<usize>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (PairId, SourceKind, f32)> {
+        let slots = slots.start.min(self.states.len())..slots.end.min(self.states.len());
+        let live = slots.filter_map(|slot| self.pairs.at(slot));
+        let now = now.max(self.clock);
+        live.flat_map(move |id| {
+            SourceKind::ALL.into_iter().filter_map(move |kind| {
+                let row = &self.states[id.index()].rows[kind.index()];
+                (!row.is_empty()).then(|| (id, kind, row.windows(now, &self.decay)))
+            })
+        })
     }
 
     /// How long ago a window was last counted (or, before the first, when the stream began): the

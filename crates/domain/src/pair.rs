@@ -122,6 +122,12 @@ impl PairTable {
         })
     }
 
+    /// The live pair in a slot.
+    pub fn at(&self, slot: usize) -> Option<PairId> {
+        let used = self.slots.get(slot)?.key.is_some();
+        used.then(|| self.id(slot as u32))
+    }
+
     /// The id of `key`, handing one out (and forgetting another pair) when needed. Counts as
     /// use of the pair.
     pub fn intern(&mut self, key: &Key) -> Interned {

@@ -18,7 +18,7 @@ use foldhash::fast::FixedState;
 use forewarm_application::ports::{
     Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
-use forewarm_domain::{Key, KeyRef, Standing, Timestamp, Version, supersedes};
+use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version, supersedes};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
 
@@ -421,6 +421,16 @@ impl LocalCache for QuickCache {
             }
         }
         unread
+    }
+
+    fn keys_of(&self, chain: ChainId) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for shard in self.shards.each() {
+            let shard = shard.read();
+            let held = shard.iter().map(|(held, _)| &held.key);
+            keys.extend(held.filter(|key| key.chain() == chain).cloned());
+        }
+        keys
     }
 
     fn usage(&self) -> Usage {

@@ -1,16 +1,19 @@
 //! The command line.
 
+mod capacity;
 mod config;
 mod demo;
 mod exit;
 mod generate;
+mod health;
+mod pages;
 mod replay;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{ConfigError, Effective, Sources, load};
 pub use exit::Failure;
@@ -51,6 +54,18 @@ enum Command {
     /// Backtest on recordings, in virtual time; the same input gives the same answer.
     #[command(after_help = replay::EXAMPLES)]
     Replay(replay::ReplayArguments),
+    /// Estimate memory, processor and L2 reads for a load.
+    #[command(after_help = capacity::EXAMPLES)]
+    Capacity(capacity::CapacityArguments),
+    /// Ask a running Forewarm whether it is ready.
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::HealthArguments),
+    /// Print the completions of a shell.
+    #[command(after_help = pages::COMPLETIONS)]
+    Completions(pages::CompletionsArguments),
+    /// Print or write the manual pages.
+    #[command(after_help = pages::MAN)]
+    Man(pages::ManArguments),
     /// Show or check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -110,6 +125,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Generate(arguments)) => generate::run(&arguments),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Capacity(arguments)) => capacity::run(&arguments),
+        Some(Command::Health(arguments)) => health::run(&arguments),
+        Some(Command::Completions(arguments)) => pages::completions(&arguments, Cli::command()),
+        Some(Command::Man(arguments)) => pages::man(&arguments, Cli::command()),
         Some(Command::Config(command)) => config::run(&command),
     }
 }
@@ -122,7 +141,6 @@ fn duration(text: &str) -> Result<std::time::Duration, crate::config::UnitError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

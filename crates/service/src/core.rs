@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Clock;
 use crate::config::{Config, Strategy, Warming};
+use crate::history::History;
 use crate::invalidation::Link;
 use crate::pace::Pace;
 use crate::resp::Store;
@@ -53,6 +54,8 @@ pub struct Core {
     pub link: Link,
     /// All strategies side by side.
     pub(crate) shadow: Shadow,
+    /// The last half hour.
+    pub(crate) history: History,
     pub(crate) wakers: Arc<Wakers>,
     /// L2 beyond its port; `None` when it is a program's own.
     pub(crate) store: Option<Store>,
@@ -180,6 +183,7 @@ impl Core {
             shared: made.shared,
             link: made.link,
             shadow: made.shadow,
+            history: History::default(),
             metrics: made.metrics,
             telemetry: made.telemetry,
             vitals: Vitals::default(),
@@ -201,6 +205,19 @@ impl Core {
     pub fn observe_update(&self, key: &Key, update: Update) -> Result<Observed, Refused> {
         let now = self.clock.now();
         let observed = self.engine.observe_update(key, update, now);
+        self.tracked(key, now);
+        observed
+    }
+
+    /// The same of a change in a block (see [`Engine::observe_update_in`]).
+    pub fn observe_update_in(
+        &self,
+        block: u64,
+        key: &Key,
+        update: Update,
+    ) -> Result<Observed, Refused> {
+        let now = self.clock.now();
+        let observed = self.engine.observe_update_in(block, key, update, now);
         self.tracked(key, now);
         observed
     }
@@ -342,6 +359,15 @@ impl Core {
             return Ok(self.shared.put(key, &stored).await?);
         }
         self.engine.put(key, stored, self.clock.now()).await
+    }
+
+    /// The same of a value of a block (see [`Engine::put_in`]).
+    pub async fn put_in(&self, block: u64, key: &Key, stored: Stored) -> Result<(), LookupError> {
+        if !self.may_cache(key) {
+            return Ok(self.shared.put(key, &stored).await?);
+        }
+        let now = self.clock.now();
+        self.engine.put_in(block, key, stored, now).await
     }
 
     /// Asks for a warm of what follows this key; whether it was queued.

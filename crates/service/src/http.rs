@@ -7,6 +7,8 @@ mod control;
 pub(crate) mod guard;
 mod health;
 mod model;
+mod openapi;
+mod overview;
 mod pairs;
 mod problem;
 mod server;
@@ -46,10 +48,13 @@ pub fn router(core: Arc<Core>) -> Router {
             get(control::strategy).put(control::set_strategy),
         )
         .route("/v1/shadow", get(shadow::get))
+        .route("/v1/history", get(overview::history))
+        .route("/v1/associations", get(overview::associations))
         .route("/v1/model", get(model::get).put(model::put))
         .layer(from_fn_with_state(guard, guard::check));
     Router::new()
         .route("/", get(status_page::get))
+        .route("/openapi.json", get(openapi::get))
         .route("/metrics", get(health::metrics))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::core::Core;
 use crate::feeds::{Feeds, consumer};
+use crate::history::Sample;
 use crate::shadow::Shadow;
 use crate::snapshot::Snapshot;
 
@@ -178,6 +179,7 @@ async fn tick(core: Arc<Core>, feeds: Arc<Feeds>) {
         }
         core.link.tick(&core);
         core.engine.tick(core.clock.now());
+        note_history(&core);
         if let Some(lag) = feeds.lag() {
             core.metrics.set_feed_lag(lag);
         }
@@ -185,6 +187,13 @@ async fn tick(core: Arc<Core>, feeds: Arc<Feeds>) {
         core.metrics.set_l2_up(answered.is_ok());
         note_l2(&core, answered.err().map(|error| error.to_string()));
     }
+}
+
+/// A sample for those who look at the page later.
+fn note_history(core: &Core) {
+    let at_ms = core.clock.running().as_millis() as u64;
+    let sample = || Sample::new(at_ms, &core.engine.status(core.clock.now()));
+    core.history.note(at_ms, sample);
 }
 
 /// Logs each change of L2's state once.

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forewarm_application::engine::{Found, LookupError, Observed, Status, Update};
+use forewarm_application::engine::{Found, LookupError, Observed, Reorg, Status, Update};
 use forewarm_application::ports::{SharedCache, Stored};
 use forewarm_domain::{ChainMode, Key, PairName, PairNameError, Refused, Timestamp};
 use forewarm_infrastructure::TemplateError;
@@ -86,6 +86,24 @@ pub enum StartError {
 }
 
 /// Puts a [`Forewarm`] together.
+///
+/// Settings are those of the configuration file, by the same names; what is not set has its default. The
+/// order of the calls does not matter, but that a whole [`config`](Self::config) takes the place of
+/// preset and settings.
+///
+/// ```no_run
+/// # async fn start() -> Result<(), forewarm_service::StartError> {
+/// let forewarm = forewarm_service::Forewarm::builder()
+///     .preset("production")
+///     .set("l2.backend=redis")
+///     .set("l2.redis.url=redis://127.0.0.1:6379")
+///     .set("l1.capacity_bytes=256MiB")
+///     .build()
+///     .await?;
+/// # forewarm.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Default)]
 pub struct Builder {
     sources: Sources,
@@ -121,13 +139,21 @@ impl Builder {
         self
     }
 
-    /// A shared cache of your own, in place of the configured backend.
+    /// A shared cache of your own, in place of the configured backend. It must answer within a time limit
+    /// of its own, and `get_many` in one round trip.
     pub fn shared_cache(mut self, shared: Arc<dyn SharedCache>) -> Self {
         self.shared = Some(shared);
         self
     }
 
-    /// Starts it, without the HTTP interface; must be called inside a tokio runtime.
+    /// Starts it, without the HTTP interface and the Redis port; must be called inside a multi-threaded tokio
+    /// runtime. Starts a thread that learns, and with strategies to compare in shadow another. A Redis
+    /// that is away is no error: it is reached when it is there.
+    ///
+    /// # Errors
+    ///
+    /// A setting that is unknown or out of range, settings that contradict each other, an embedded store
+    /// that another process has open.
     pub async fn build(self) -> Result<Forewarm, StartError> {
         let config = match self.config {
             Some(config) => {
@@ -284,6 +310,70 @@ impl Forewarm {
     /// Writes L2, then L1.
     pub async fn put(&self, key: &Key, stored: Stored) -> Result<(), LookupError> {
         self.core.put(key, stored).await
+    }
+
+    /// [`observe_update`](Self::observe_update) of a change that was made in `block` of the key's
+    /// chain, so that [`invalidate_from`](Self::invalidate_from) can take it back. Costs a lock and
+    /// 1.3 to 1.7 µs more.
+    pub fn observe_update_in(
+        &self,
+        block: u64,
+        key: &Key,
+        update: Update,
+    ) -> Result<Observed, Refused> {
+        self.core.observe_update_in(block, key, update)
+    }
+
+    /// [`put`](Self::put) of a value that is of `block` of the key's chain.
+    pub async fn put_in(&self, block: u64, key: &Key, stored: Stored) -> Result<(), LookupError> {
+        self.core.put_in(block, key, stored).await
+    }
+
+    /// The chain was reorganised: its blocks from `block` on are no more. Every key of which a change in one
+    /// of them was told leaves L1, and no fetch or write of the chain that is under way is placed.
+    ///
+    /// - **L2 first.** L2 is not touched: put it right *before* this is called, or the next read fetches the
+    ///   orphaned value again. A store that keeps the higher version (the embedded one) refuses the value that
+    ///   stands if the orphan's version is higher: use no block number for a version.
+    /// - **What is covered.** Keys told with [`observe_update_in`](Self::observe_update_in) or
+    ///   [`put_in`](Self::put_in), also when their value came into L1 later, by a read or a warm. Keys
+    ///   whose changes came without a block stay.
+    /// - **Bounded.** The blocks of the latest 65,536 keys are remembered (some 200 bytes each and the key's
+    ///   own). A reorganisation that reaches below what is remembered takes the whole chain out of L1
+    ///   ([`Reorg::whole_chain`](forewarm_application::engine::Reorg)); an orphan is never missed.
+    /// - **Cost.** Some 2 µs a key that leaves, and a look at every fetch under way.
+    pub fn invalidate_from(&self, chain: &str, block: u64) -> Reorg {
+        let chain = self.core.codec.chain_id(chain);
+        let reorg = self.core.engine.invalidate_from(chain, block);
+        tracing::info!(
+            block,
+            keys = reorg.keys,
+            whole_chain = reorg.whole_chain,
+            "a chain was reorganised"
+        );
+        reorg
+    }
+
+    /// Your stream of updates had a gap: changes of a chain, or with `None` of all, may have gone unheard.
+    /// Nothing that L1 holds of them is served any more, and no fetch under way is placed; the next reads
+    /// ask L2. What was learned stays. How many keys that was.
+    ///
+    /// Needed where the stream is all that L1 hears of changes by: with a shared cache of your own, or
+    /// `invalidation.mode = "ttl"`. A Redis that is followed by client tracking tells of every change
+    /// itself. Costs a walk over L1, some 1.5 µs an entry of the chain.
+    pub fn on_gap(&self, chain: Option<&str>) -> usize {
+        let chain = chain.map(|name| self.core.codec.chain_id(name));
+        let keys = self.core.engine.gap(chain);
+        tracing::warn!(
+            keys,
+            "the stream had a gap: what L1 holds of it is fetched again"
+        );
+        keys
+    }
+
+    /// Now, by Forewarm's clock: the `at` of events that have just happened.
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
     }
 
     /// Drops L1's copy and fences off every fetch of it that is under way.

@@ -6,6 +6,9 @@ use super::Fault;
 use crate::workspace::{Source, Tracked};
 
 const DECISIONS: &str = "docs/adr/";
+/// The book's table of contents; its pages are those of this folder.
+const BOOK: &str = "docs/";
+const SUMMARY: &str = "docs/SUMMARY.md";
 
 pub(super) fn check(tracked: &Tracked) -> Vec<Fault> {
     let files: HashSet<&str> = tracked.paths.iter().map(String::as_str).collect();
@@ -15,7 +18,10 @@ pub(super) fn check(tracked: &Tracked) -> Vec<Fault> {
         .filter(|s| s.path.ends_with(".md"))
         .collect();
     let broken = pages.iter().flat_map(|page| broken(page, &pages, &files));
-    broken.chain(unlisted_decisions(&pages)).collect()
+    broken
+        .chain(unlisted_decisions(&pages))
+        .chain(unlisted_pages(&pages))
+        .collect()
 }
 
 fn broken(page: &Source, pages: &[&Source], files: &HashSet<&str>) -> Vec<Fault> {
@@ -132,6 +138,23 @@ fn unlisted_decisions(pages: &[&Source]) -> Vec<Fault> {
         .collect()
 }
 
+/// A page that the book does not list is not in it.
+fn unlisted_pages(pages: &[&Source]) -> Vec<Fault> {
+    let Some(summary) = pages.iter().find(|page| page.path == SUMMARY) else {
+        return Vec::new();
+    };
+    let listed: HashSet<String> = targets(&summary.text)
+        .into_iter()
+        .filter_map(|(_, target)| joined(SUMMARY, target))
+        .collect();
+    let ours = pages
+        .iter()
+        .filter(|page| page.path.starts_with(BOOK) && page.path != SUMMARY);
+    ours.filter(|page| !listed.contains(&page.path))
+        .map(|page| Fault::new(&page.path, format!("is not listed in {SUMMARY}")))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +242,20 @@ mod tests {
         assert_eq!(
             faults(&[decision, ("docs/adr/README.md", "nothing")]).len(),
             1
+        );
+    }
+
+    #[test]
+    fn every_page_of_the_book_is_in_its_summary() {
+        let page = ("docs/runbooks/A.md", "# A");
+        let listed = (SUMMARY, "- [A](runbooks/A.md)\n");
+        assert_eq!(faults(&[page, listed]), [""; 0]);
+        let found = faults(&[page, ("docs/b.md", "# B"), listed]);
+        assert_eq!(found, ["docs/b.md: is not listed in docs/SUMMARY.md"]);
+        assert_eq!(
+            faults(&[page]),
+            [""; 0],
+            "without a book there is nothing to list"
         );
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use forewarm_domain::{Key, KeyRef, Standing, Timestamp, Version};
+use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
@@ -110,6 +110,12 @@ impl Absences {
         self.count.store(table.len(), Ordering::SeqCst);
     }
 
+    fn keys_of(&self, chain: ChainId) -> Vec<Key> {
+        let table = self.table.lock();
+        let keys = table.young.keys().chain(table.old.keys());
+        keys.filter(|key| key.chain() == chain).cloned().collect()
+    }
+
     fn forget_all(&self) {
         let mut table = self.table.lock();
         *table = Table::default();
@@ -156,6 +162,13 @@ impl LocalCache for Beside {
     fn clear(&self) -> Vec<Key> {
         self.absences.forget_all();
         self.l1.clear()
+    }
+
+    /// Those known to be absent among them: what is told of them ends that knowledge too.
+    fn keys_of(&self, chain: ChainId) -> Vec<Key> {
+        let mut keys = self.absences.keys_of(chain);
+        keys.extend(self.l1.keys_of(chain));
+        keys
     }
 
     fn usage(&self) -> Usage {
@@ -219,11 +232,7 @@ mod tests {
         }
         assert!(!some.holds(&key(0), at(1_000)), "the oldest are forgotten");
         assert!(some.holds(&key(3 * MOST_KEYS as u32 - 1), at(1_000)));
-        let long = Key::new(
-            vec![b'x'; LONGEST_KEY + 1],
-            0,
-            forewarm_domain::ChainId::DEFAULT,
-        );
+        let long = Key::new(vec![b'x'; LONGEST_KEY + 1], 0, ChainId::DEFAULT);
         some.note(&long, at(1_000));
         assert!(!some.holds(&long, at(1_000)));
     }

@@ -34,6 +34,8 @@ pub struct EngineConfig {
     /// How long a key that L2 does not have is answered without asking again; `None` = it is asked every
     /// time. Some ten thousand keys are remembered, the latest.
     pub negative_ttl: Option<Duration>,
+    /// Keys whose block is remembered, for reorganisations; some 200 bytes each and the key's own.
+    pub most_tagged: usize,
 }
 
 impl Default for EngineConfig {
@@ -52,6 +54,7 @@ impl Default for EngineConfig {
             l1_share: 0.2,
             default_ttl: Some(Duration::from_secs(300)),
             negative_ttl: None,
+            most_tagged: 65_536,
         }
     }
 }

@@ -21,6 +21,8 @@ static SIZES: [u8; 1 << 16] = [0; 1 << 16];
 pub struct Ghost {
     cache: Box<dyn LocalCache>,
     sample: Sample,
+    /// Misses that it has had and L1 has not, less the reverse.
+    spared: f64,
 }
 
 /// Which keys a ghost follows. Cheap to copy, so that who has news of many keys can leave out
@@ -63,12 +65,22 @@ impl Ghost {
             one_in: one_in.max(1),
             hasher: FixedState::with_seed(0x5bd1_e995),
         };
-        Self { cache, sample }
+        Self {
+            cache,
+            sample,
+            spared: 0.0,
+        }
     }
 
     /// Which keys it follows.
     pub(super) fn sample(&self) -> Sample {
         self.sample.clone()
+    }
+
+    /// Demand misses that warming has spared so far: those of the unwarmed L1 less the real ones, on
+    /// the same reads (an estimate where it is a sample). Negative where warming does harm.
+    pub(super) fn spared(&self) -> f64 {
+        self.spared
     }
 
     /// Plays what happened to L1.
@@ -92,6 +104,7 @@ impl Ghost {
                 let found = self.cache.get(&seen.key, seen.at);
                 let off_hit = matches!(found, LocalLookup::Hit { .. });
                 played.judged = Some((trigger, off_hit, weight));
+                self.spared += weight * (f64::from(u8::from(hit)) - f64::from(u8::from(off_hit)));
                 // Where L1 missed too, L2's answer will be heard of.
                 if hit && !off_hit {
                     played.reads = weight;

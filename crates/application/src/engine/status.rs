@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forewarm_domain::{Attempt, Key, SourceKind, Timestamp};
+use forewarm_domain::{Association, Attempt, Key, SourceKind, Timestamp};
 
 use super::Engine;
 use crate::governor::TurnedDown;
@@ -27,6 +27,20 @@ pub struct Correlation {
     pub lag: Duration,
     /// `update` or `read`: after which event of the pair.
     pub source: &'static str,
+}
+
+impl Correlation {
+    pub(super) fn named(partner: Association, key: Key) -> Self {
+        Self {
+            key,
+            score: partner.score,
+            probability: partner.probability,
+            support: partner.support,
+            lift: partner.lift,
+            lag: partner.lag,
+            source: partner.kind.name(),
+        }
+    }
 }
 
 /// The engine in figures.
@@ -58,6 +72,9 @@ pub struct Status {
     pub queue_depth: usize,
     /// Demand reads of L1: hits, misses.
     pub demand: (u64, u64),
+    /// Of the misses that the same L1 without warming would have had so far, how many there were not
+    /// (an estimate where the unwarmed L1 is sampled); negative where warming does harm.
+    pub spared_misses: f64,
     /// Share of the extra reads in use.
     pub budget_used_ratio: f64,
     /// Reads left in the budget; `None` = unlimited.
@@ -81,15 +98,8 @@ impl Engine {
         for kind in SourceKind::ALL {
             let partners = learner.partners(id, kind, now).to_vec();
             let named = partners.into_iter().filter_map(|partner| {
-                Some(Correlation {
-                    key: learner.key(partner.pair)?.clone(),
-                    score: partner.score,
-                    probability: partner.probability,
-                    support: partner.support,
-                    lift: partner.lift,
-                    lag: partner.lag,
-                    source: kind.name(),
-                })
+                let key = learner.key(partner.pair)?.clone();
+                Some(Correlation::named(partner, key))
             });
             known.extend(named);
         }
@@ -137,6 +147,7 @@ impl Engine {
             still_live,
             queue_depth,
             demand: (demand.hits, demand.misses),
+            spared_misses: self.ghost.lock().spared(),
             budget_used_ratio: governor.used_ratio(),
             budget_left: governor.left(self.risk(0)),
             turned_down: governor.turned_down(),

@@ -8,6 +8,8 @@ mod fence;
 mod ghost;
 mod link;
 mod model;
+mod people;
+mod reorg;
 mod tap;
 mod warming;
 mod world;

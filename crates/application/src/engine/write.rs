@@ -149,6 +149,18 @@ impl Engine {
     /// A value older than the one that L1 holds is not written: the newer stays, as in a store that
     /// knows versions. Redis knows none, so there the guarantee reaches as far as L1 remembers.
     pub async fn put(&self, key: &Key, stored: Stored, now: Timestamp) -> Result<(), LookupError> {
+        self.put_begun(key, stored, now, || self.flights.begin_write(key))
+            .await
+    }
+
+    /// [`put`](Self::put), fenced from `begin` on.
+    pub(super) async fn put_begun<'a>(
+        &'a self,
+        key: &'a Key,
+        stored: Stored,
+        now: Timestamp,
+        begin: impl FnOnce() -> WriteTicket<'a>,
+    ) -> Result<(), LookupError> {
         let held = self.l1.peek(key, now).and_then(|held| held.version);
         if stored.version.is_some() && stored.version < held {
             return Ok(());
@@ -157,7 +169,7 @@ impl Engine {
             engine: self,
             key,
             now,
-            ticket: Some(self.flights.begin_write(key)),
+            ticket: Some(begin()),
         };
         let write = self.l2.put(key, &stored);
         self.in_time(CacheOp::Set, self.config.demand_timeout, write)

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use forewarm_domain::{Key, Standing, Timestamp, Version, supersedes};
+use forewarm_domain::{ChainId, Key, Standing, Timestamp, Version, supersedes};
 use parking_lot::Mutex;
 
 use crate::ports::{Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage};
@@ -181,6 +181,12 @@ impl LocalCache for MemoryCache {
         let slots = std::mem::take(&mut *self.slots.lock());
         let unread = slots.into_iter().filter(|slot| slot.unread);
         unread.map(|slot| slot.key).collect()
+    }
+
+    fn keys_of(&self, chain: ChainId) -> Vec<Key> {
+        let slots = self.slots.lock();
+        let keys = slots.iter().map(|slot| &slot.key);
+        keys.filter(|key| key.chain() == chain).cloned().collect()
     }
 
     fn usage(&self) -> Usage {

@@ -3,7 +3,7 @@
 use forewarm_application::ports::{
     Cached, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
-use forewarm_domain::{Key, Standing, Timestamp, Version};
+use forewarm_domain::{ChainId, Key, Standing, Timestamp, Version};
 use parking_lot::Mutex;
 
 /// Least recently used, every entry of weight one. A stale copy keeps its place and is
@@ -100,6 +100,12 @@ impl LocalCache for LruCache {
     fn clear(&self) -> Vec<Key> {
         self.entries.lock().clear();
         Vec::new()
+    }
+
+    fn keys_of(&self, chain: ChainId) -> Vec<Key> {
+        let entries = self.entries.lock();
+        let keys = entries.iter().map(|(key, _)| key);
+        keys.filter(|key| key.chain() == chain).cloned().collect()
     }
 
     fn usage(&self) -> Usage {

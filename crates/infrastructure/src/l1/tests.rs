@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 
-use forewarm_domain::ChainId;
 use proptest::prelude::*;
 
 use super::*;
@@ -309,4 +308,28 @@ fn a_plain_look_up_answers_only_fresh_copies_that_have_been_read_before() {
     assert!(plain(2, 99).is_some() && plain(2, 100).is_none());
     l1.mark_stale(&key(1), None);
     assert_eq!(plain(1, 0), None, "it is stale");
+}
+
+#[test]
+fn the_keys_of_a_chain_are_told_stale_ones_too() {
+    let (mine, other) = (ChainId(1), ChainId(2));
+    let on = |n: u32, chain| Key::new(n.to_be_bytes().to_vec(), 0, chain);
+    let caches: [&dyn LocalCache; 2] = [
+        // Many shards: all of them are walked.
+        &QuickCache::new(Capacity::Bytes(1 << 20), 1),
+        &LruCache::new(100),
+    ];
+    for l1 in caches {
+        for n in 0..20 {
+            let chain = if n < 15 { mine } else { other };
+            l1.place(&on(n, chain), cached("v", None), Placement::Demand);
+        }
+        l1.mark_stale(&on(3, mine), None);
+        let mut keys = l1.keys_of(mine);
+        keys.sort();
+        let wanted: Vec<Key> = (0..15).map(|n| on(n, mine)).collect();
+        assert_eq!(keys, wanted);
+        assert_eq!(l1.keys_of(other).len(), 5);
+        assert!(l1.keys_of(ChainId(3)).is_empty());
+    }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use forewarm_domain::{ChainMode, Mode};
+use forewarm_domain::{ChainId, ChainMode, Chains, Mode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -85,10 +85,26 @@ pub(super) async fn set_mode(
         let detail = format!("percent is {percent}, allowed is 0 to 100");
         return Err(Problem::bad_request(detail));
     }
-    let chain = new.chain.as_deref().map(|name| app.codec.chain_id(name));
+    let chain = new.chain.as_deref().map(|name| known_chain(&app, name));
+    let chain = chain.transpose()?;
     app.engine.set_mode(chain, ChainMode { mode, percent });
     tracing::info!(%mode, percent, chain = new.chain, "the mode was changed");
     Ok(self::mode(State(app)).await)
+}
+
+/// The chain of that name, which gets a place of its own if it has none. Names without one share the chain
+/// `other`: whoever names them means another, so its mode is not theirs to change.
+fn known_chain(app: &App, name: &str) -> Result<ChainId, Problem> {
+    let id = app.codec.chain_id(name);
+    if name.is_empty() || (id == ChainId::OTHER && !name.eq_ignore_ascii_case("other")) {
+        let detail = format!(
+            "the chain {name:?} cannot be told apart: its name must have 1 to {} bytes, and there is room for {} chains",
+            Chains::MAX_NAME_BYTES,
+            Chains::LIMIT
+        );
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(id)
 }
 
 /// The strategy in force with its parameters, learned state included.

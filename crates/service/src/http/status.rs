@@ -2,16 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
-use forewarm_application::metrics::BreakerState;
+use forewarm_application::metrics::{BreakerState, Level, Times};
 use serde_json::{Value, json};
 
 use super::App;
+use crate::history::misses_without;
 
 /// Mode, strategy, tracker, warmer, attempts, outcomes, governor, breaker, L1.
 pub(super) fn report(app: &App) -> Value {
     let status = app.engine.status(app.clock.now());
     let (received, tracked) = status.events;
     let (hits, misses) = status.demand;
+    let misses_without = misses_without(&status);
+    let l2_error = app.vitals.l2_down.lock().clone();
     let ratio = |part: u64, whole: u64| {
         if whole == 0 {
             0.0
@@ -51,7 +54,21 @@ pub(super) fn report(app: &App) -> Value {
             "still_live": status.still_live,
             "precision": status.outcomes.precision(),
         },
-        "demand": { "hits": hits, "misses": misses, "l1_hit_ratio": ratio(hits, hits + misses) },
+        "demand": {
+            "hits": hits,
+            "misses": misses,
+            "l1_hit_ratio": ratio(hits, hits + misses),
+            "without_warming": {
+                "misses": misses_without,
+                "l1_hit_ratio": ratio((hits + misses).saturating_sub(misses_without), hits + misses),
+            },
+        },
+        "latency": {
+            "lookup_l1": times(&app.metrics.lookup_times(Level::L1)),
+            "lookup_l2": times(&app.metrics.lookup_times(Level::L2)),
+            "warming": times(&app.metrics.warming_times()),
+            "tracking": times(&app.metrics.tracking_times()),
+        },
         "governor": {
             "budget_used_ratio": status.budget_used_ratio,
             "budget_left": status.budget_left,
@@ -64,6 +81,28 @@ pub(super) fn report(app: &App) -> Value {
             "bytes": status.l1.weight,
             "capacity_bytes": status.l1.capacity,
         },
+        "l2": {
+            "backend": app.shared.backend(),
+            "up": l2_error.is_none(),
+            "error": l2_error,
+        },
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": app.clock.running().as_secs_f64(),
+    })
+}
+
+/// Since the start: quantiles, and the cumulative counts by bucket, from whose differences those of
+/// the last minute follow.
+fn times(times: &Times) -> Value {
+    let micros = |q| times.quantile(q).map(|time| time.as_secs_f64() * 1e6);
+    let bounds: Vec<f64> = times.bounds.iter().map(|&ns| ns as f64 / 1e3).collect();
+    json!({
+        "count": times.count(),
+        "p50_us": micros(0.5),
+        "p95_us": micros(0.95),
+        "p99_us": micros(0.99),
+        "le_us": bounds,
+        "counts": times.counts,
     })
 }
 

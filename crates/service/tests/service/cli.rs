@@ -213,3 +213,82 @@ fn an_open_address_without_a_token_is_refused_with_the_reason() {
         &["0.0.0.0:0", "http.token", "http.allow_unauthenticated"],
     );
 }
+
+#[test]
+fn every_shell_gets_completions_that_know_the_commands_and_bash_can_read_its_own() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(&["completions", shell]);
+        assert!(output.status.success(), "{shell}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            text.contains("replay") && text.contains("l1-percent"),
+            "{shell}: {text}"
+        );
+        if shell == "bash" {
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("forewarm");
+            std::fs::write(&file, text).expect("written");
+            let read = std::process::Command::new("bash")
+                .arg("-n")
+                .arg(&file)
+                .status();
+            assert!(read.expect("bash can be run").success());
+        }
+    }
+    assert_eq!(run(&["completions", "csh"]).status.code(), Some(64));
+}
+
+#[test]
+fn every_command_that_help_shows_has_a_manual_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("man1");
+    assert!(
+        run(&["man", "--out", out.to_str().expect("UTF-8")])
+            .status
+            .success()
+    );
+    let page = |name: &str| std::fs::read_to_string(out.join(name)).expect(name);
+    for name in [
+        "forewarm.1",
+        "forewarm-serve.1",
+        "forewarm-replay.1",
+        "forewarm-config-show.1",
+    ] {
+        let page = page(name);
+        assert!(
+            page.contains(".TH") && page.contains(".SH OPTIONS"),
+            "{name}: {page}"
+        );
+    }
+    assert!(page("forewarm-replay.1").contains("l1\\-percent"));
+    assert!(
+        !out.join("forewarm-config-docs.1").exists(),
+        "a hidden command has none"
+    );
+    let main = run(&["man"]);
+    assert_eq!(String::from_utf8_lossy(&main.stdout), page("forewarm.1"));
+}
+
+#[test]
+fn health_says_whether_it_is_ready_by_its_exit_code() {
+    let mut service = crate::process::Service::start(&[]);
+    let addr = service.addr.clone();
+    let ask = |server: &str| run(&["health", "--server", server, "--timeout", "5s"]);
+    let ready = ask(&addr);
+    let said = String::from_utf8_lossy(&ready.stdout).into_owned();
+    assert!(
+        ready.status.success() && said.contains("\"status\":\"ready\""),
+        "{said}"
+    );
+    assert!(ask(&format!("http://{addr}/")).status.success());
+    assert_eq!(
+        ask(&service.resp).status.code(),
+        Some(69),
+        "that is no HTTP"
+    );
+    assert_eq!(service.terminate(), Some(0));
+    let gone = ask(&addr);
+    let error = String::from_utf8_lossy(&gone.stderr).into_owned();
+    assert_eq!(gone.status.code(), Some(69));
+    assert!(error.contains(&format!("{addr} is not ready")), "{error}");
+}

@@ -40,6 +40,17 @@ fn the_mode_is_switched_live_for_all_or_one_chain() {
         .send("PUT", "/v1/mode", r#"{"mode":"on","percent":101}"#)
         .problem(400);
     assert!(detail.contains("101"), "{detail}");
+    for chain in ["", &"x".repeat(65)] {
+        let body = json!({ "mode": "on", "chain": chain }).to_string();
+        let detail = service.send("PUT", "/v1/mode", &body).problem(400);
+        assert!(detail.contains("told apart"), "{detail}");
+    }
+    let chains = service.get("/v1/mode").json()["chains"].clone();
+    assert_eq!(
+        chains,
+        json!({}),
+        "`other` was switched in the place of a stranger"
+    );
 }
 
 #[test]

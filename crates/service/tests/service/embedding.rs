@@ -156,3 +156,32 @@ async fn an_impossible_configuration_is_refused_by_the_builder() {
     let message = refused.expect_err("refused").to_string();
     assert!(message.contains("tracking.max_partners"), "{message}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorganisation_and_a_gap_are_told_by_the_name_of_the_chain() {
+    let memory = Arc::new(Memory::default());
+    let shared: Arc<dyn SharedCache> = memory.clone();
+    let builder = Forewarm::builder().shared_cache(shared);
+    let forewarm = builder.build().await.expect("it starts");
+    let key = |chain| forewarm.key(chain, "pool").expect("well-formed");
+    for (chain, block) in [("ethereum", 10), ("bsc", 10)] {
+        let key = key(chain);
+        let put = forewarm.put_in(block, &key, stored("1"));
+        put.await.expect("written");
+    }
+    let level = async |chain| {
+        let found = forewarm.get(&key(chain)).await.expect("read");
+        found.expect("there").level
+    };
+    let reorg = forewarm.invalidate_from("Ethereum", 10);
+    assert_eq!((reorg.keys, reorg.whole_chain), (1, false));
+    assert_eq!(level("ethereum").await, Level::L2);
+    assert_eq!(level("bsc").await, Level::L1);
+    assert_eq!(forewarm.invalidate_from("ethereum", 10).keys, 0);
+    assert_eq!(forewarm.on_gap(Some("bsc")), 1);
+    assert_eq!(level("bsc").await, Level::L2);
+    assert_eq!(level("ethereum").await, Level::L1);
+    assert_eq!(forewarm.on_gap(None), 2);
+    assert_eq!(level("ethereum").await, Level::L2);
+    forewarm.shutdown().await;
+}

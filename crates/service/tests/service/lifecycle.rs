@@ -146,7 +146,8 @@ fn the_way_in_which_l1_hears_of_changes_shows_in_readiness_metrics_and_the_log()
             .is_some_and(|text| text.contains("refused")),
         "{ready}"
     );
-    assert!(service.log().contains("no proof of life"));
+    // Said at the next look, and read by another thread.
+    service.wait_for("the log line", |it| it.log().contains("no proof of life"));
     // The embedded store has no link and needs none.
     let embedded = Service::start(&[]).readiness();
     assert_eq!(embedded["invalidation"], "ttl");
