@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Standing, Timestamp};
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
+use super::lookup::Limit;
 use super::{Engine, Level};
 use crate::flights::{Arrival, Ticket};
 use crate::governor::Risk;
@@ -246,14 +248,16 @@ impl Engine {
             .map(|t| t.key().clone())
             .collect();
         report.keys = keys.len();
-        let answer = self.read_l2(&keys, self.config.warm_timeout).await;
+        let sent = Instant::now();
+        let limit = Limit::from_now(self.config.warm_timeout);
+        let answer = self.read_l2(&keys, limit).await;
         let status = match &answer {
             Ok(_) => {
                 self.breaker.lock().succeeded();
                 Operation::Success
             }
             Err(error) => {
-                self.breaker.lock().failed(now);
+                self.breaker.lock().failed(now + sent.elapsed());
                 if matches!(error, SharedCacheError::Timeout { .. }) {
                     Operation::Timeout
                 } else {

@@ -11,7 +11,7 @@ use super::super::*;
 use super::world::{engine_over, update};
 use super::{World, world};
 use crate::governor::Risk;
-use crate::metrics::Metric;
+use crate::metrics::{BreakerState, Metric};
 use crate::ports::Stored;
 use crate::testing::{Call, Fault, at, key, on_chain, stored};
 
@@ -279,6 +279,57 @@ async fn after_three_failures_warming_rests_and_demand_does_not() {
         1,
         "after the pause it tries again"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn demand_that_is_answered_too_late_for_a_warm_does_not_let_warming_go_on() {
+    let mut world = taught(1, |config| {
+        config.warm_timeout = Duration::from_millis(50);
+        config.demand_timeout = Duration::from_millis(500);
+    });
+    let demand_takes = async |world: &World, n: u32, ms: u64| {
+        world.l2.hold();
+        let (k, now) = (key(n), world.now());
+        let (answer, ()) = tokio::join!(world.engine.get(&k, now), async {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            world.l2.release_all();
+            world.l2.shut();
+        });
+        assert!(answer.is_ok());
+    };
+    for n in 0..3 {
+        world.l2.script([Fault::Silent]);
+        world.trigger(&key(1));
+        world.warm().await;
+        demand_takes(&world, 40 + n, 51).await;
+        world.pass(Duration::from_millis(1));
+    }
+    assert_eq!(world.engine.status(world.now()).breaker, BreakerState::Open);
+    demand_takes(&world, 50, 50).await;
+    assert_eq!(
+        world.engine.status(world.now()).breaker,
+        BreakerState::Closed
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_breakers_pause_begins_when_a_call_has_failed_and_not_when_it_was_made() {
+    let mut world = taught(1, |config| {
+        config.demand_timeout = Duration::from_secs(2);
+    });
+    world.l2.script([Fault::Silent; 3]);
+    let (a, b, c, now) = (key(40), key(41), key(42), world.now());
+    let engine = &world.engine;
+    let _ = tokio::join!(
+        engine.get(&a, now),
+        engine.get(&b, now),
+        engine.get(&c, now)
+    );
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.engine.status(world.now()).breaker, BreakerState::Open);
+    world.pass(Duration::from_millis(500));
+    let half_open = world.engine.status(world.now()).breaker;
+    assert_eq!(half_open, BreakerState::HalfOpen);
 }
 
 #[tokio::test(start_paused = true)]
