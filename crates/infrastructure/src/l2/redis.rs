@@ -12,18 +12,23 @@ mod raw;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
 use forewarm_domain::Key;
+use fred::clients::Pipeline;
 use fred::interfaces::{ClientLike, KeysInterface};
+use fred::types::config::Options;
 use fred::types::{Expiration, Value};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 pub use config::{Encryption, RedisConfig, RedisConfigError, encryption_of};
 use connection::Connections;
+use fault::MOVED;
 pub(crate) use fault::text;
 use other_types::OtherTypes;
 pub use raw::Greeting;
@@ -31,6 +36,12 @@ pub use raw::Greeting;
 /// Database numbers in use at the same time; each has connections of its own, because a
 /// connection's database can't be switched under the feet of its other users.
 pub const MAX_DATABASES: usize = 16;
+
+/// Nodes of a cluster that may send a read elsewhere before it is given up.
+const REDIRECTIONS: u32 = 4;
+/// While a slot moves from node to node a write of one of its keys is tried so often, so far apart.
+const WRITES: u32 = 16;
+const SLOT_PAUSE: Duration = Duration::from_millis(10);
 
 /// The Redis L2.
 ///
@@ -111,12 +122,12 @@ impl RedisStore {
         Ok(open)
     }
 
-    /// Sees to it that values are read from this server: connections to any other are made anew, and
-    /// find the master as the sentinels name it then.
-    pub(crate) async fn lead_to(&self, host: &str, port: u16) -> Result<(), SharedCacheError> {
+    /// Sees to it that values are read from these servers: connections to any other are made anew, and
+    /// find the master as the sentinels name it then, or the cluster as it is then.
+    pub(crate) async fn lead_to(&self, primaries: &[(&str, u16)]) -> Result<(), SharedCacheError> {
         let others: Vec<_> = self.others.lock().values().cloned().collect();
         for connections in others.iter().chain([&self.default]) {
-            connections.lead_to(host, port).await?;
+            connections.lead_to(primaries).await?;
         }
         Ok(())
     }
@@ -132,9 +143,19 @@ impl RedisStore {
         keys: &[Key],
         at: &[usize],
     ) -> Result<Vec<Option<Stored>>, SharedCacheError> {
-        let groups = group(keys, at, self.config.is_clustered());
+        let clustered = self.config.is_clustered();
+        let groups = group(keys, at, clustered);
         let asked = connections.ask(async |client| {
-            let pipeline = client.pipeline();
+            let pipeline = Pipeline::from(client.with_options(&if clustered {
+                // A read that a node sends elsewhere may be written again.
+                Options {
+                    max_attempts: Some(1 + REDIRECTIONS),
+                    fail_fast: true,
+                    ..Options::default()
+                }
+            } else {
+                Options::default()
+            }));
             for positions in &groups {
                 let names: Vec<_> = positions
                     .iter()
@@ -197,21 +218,26 @@ impl SharedCache for RedisStore {
                 .max(1);
             Expiration::PX(ms)
         });
-        let (name, value) = (key.bytes().clone(), Value::Bytes(stored.value.clone()));
-        let written = connections.ask(async |client| {
-            self.count_round_trip();
-            client.set(name, value, expires, None, false).await
-        });
-        written.await
+        let value = Value::Bytes(stored.value.clone());
+        let write = || {
+            connections.ask(async |client| {
+                self.count_round_trip();
+                let (name, value) = (key.bytes().clone(), value.clone());
+                client.set(name, value, expires.clone(), None, false).await
+            })
+        };
+        until_found(write).await
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {
         let connections = self.database(key.database())?;
-        let removed = connections.ask(async |client| {
-            self.count_round_trip();
-            client.del::<i64, _>(key.bytes().clone()).await
-        });
-        Ok(removed.await? > 0)
+        let remove = || {
+            connections.ask(async |client| {
+                self.count_round_trip();
+                client.del::<i64, _>(key.bytes().clone()).await
+            })
+        };
+        Ok(until_found(remove).await? > 0)
     }
 
     async fn ping(&self) -> Result<(), SharedCacheError> {
@@ -225,6 +251,25 @@ impl SharedCache for RedisStore {
     fn backend(&self) -> &'static str {
         "redis"
     }
+}
+
+/// A write that a node of a cluster has sent elsewhere was not carried out, and the client has
+/// looked for the key's node since: it is sent again, until the slot has arrived or the time is up.
+/// The client itself may not do that: it would also write again what was under way when a
+/// connection broke.
+async fn until_found<T, F>(mut write: impl FnMut() -> F) -> Result<T, SharedCacheError>
+where
+    F: Future<Output = Result<T, SharedCacheError>>,
+{
+    for _ in 0..WRITES {
+        match write().await {
+            Err(SharedCacheError::Unavailable { reason }) if reason == MOVED => {
+                sleep(SLOT_PAUSE).await;
+            }
+            ended => return ended,
+        }
+    }
+    write().await
 }
 
 /// Positions that one MGET may hold: all of them, or in a cluster those of one hash slot.
@@ -292,7 +337,7 @@ fn read(value: Value, left: i64) -> Result<Read, &'static str> {
     };
     let ttl = match u64::try_from(left) {
         Ok(0) => return Ok(Read::Absent),
-        Ok(ms) => Some(std::time::Duration::from_millis(ms)),
+        Ok(ms) => Some(Duration::from_millis(ms)),
         Err(_) if left == -1 => None,
         Err(_) => return Ok(Read::Absent),
     };

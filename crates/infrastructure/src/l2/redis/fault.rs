@@ -5,6 +5,12 @@ use std::time::Duration;
 use forewarm_application::ports::SharedCacheError;
 use fred::error::{Error, ErrorKind};
 
+/// The client's words when a node of a cluster has sent a command elsewhere and the command may not
+/// be written again.
+const REDIRECTED: &str = "Too many failed write attempts.";
+/// Ours: no node has carried the command out.
+pub(super) const MOVED: &str = "the key has moved to another node of the cluster";
+
 /// Our kind for the client's error; `after` is the limit that a timeout means.
 pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
     let reason = text(error);
@@ -13,7 +19,15 @@ pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
         Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "MOVED" | "ASK") => {
             return SharedCacheError::Unavailable { reason };
         }
+        // Redis has no code of its own for it, and it passes.
+        Some("ERR") if reason.contains("max number of clients") => {
+            return SharedCacheError::Unavailable { reason };
+        }
         Some(_) => return SharedCacheError::Refused { reason },
+        None if reason == REDIRECTED => {
+            let reason = MOVED.to_owned();
+            return SharedCacheError::Unavailable { reason };
+        }
         None => {}
     }
     match error.kind() {
@@ -119,6 +133,12 @@ mod tests {
             "LOADING Redis is loading the dataset in memory",
             true,
         );
+        check(
+            ErrorKind::Unknown,
+            "ERR max number of clients reached",
+            true,
+        );
+        check(ErrorKind::Unknown, REDIRECTED, true);
         check(
             ErrorKind::Unknown,
             "OOM command not allowed when used memory > 'maxmemory'.",
