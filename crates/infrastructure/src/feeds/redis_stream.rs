@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::EventSink;
 use crate::clock;
 use crate::codec::KeyCodec;
-use crate::l2::redis::{RedisConfig, RedisConfigError, text};
+use crate::l2::redis::{RedisConfig, RedisConfigError, keep_connected, text};
 use entry::{Entry, group_lag, read_claimed, read_delivered};
 pub use stats::StreamStats;
 
@@ -127,7 +127,7 @@ impl RedisStreamFeed {
             Some(settings.policy),
         );
         let stats = Arc::new(StreamStats::default());
-        let connection = client.connect();
+        let connection = keep_connected(client.clone(), config.redis.reconnect_min);
         let reader = Reader {
             client,
             codec,
@@ -138,10 +138,7 @@ impl RedisStreamFeed {
             config,
         };
         let tasks = vec![
-            tokio::spawn(async move {
-                let _guard = AbortOnDrop(connection);
-                std::future::pending().await
-            }),
+            tokio::spawn(async move { match connection.await {} }),
             tokio::spawn(reader.run()),
         ];
         Ok(Self { stats, tasks })
@@ -158,15 +155,6 @@ impl Drop for RedisStreamFeed {
         for task in &self.tasks {
             task.abort();
         }
-    }
-}
-
-/// The client's own task must end with the feed's.
-struct AbortOnDrop(fred::types::ConnectHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

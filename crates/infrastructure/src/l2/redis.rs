@@ -18,17 +18,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
 use forewarm_domain::Key;
-use fred::clients::Pipeline;
 use fred::interfaces::{ClientLike, KeysInterface};
-use fred::types::config::Options;
 use fred::types::{Expiration, Value};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::time::sleep;
 
 pub use config::{Encryption, RedisConfig, RedisConfigError, encryption_of};
 use connection::Connections;
-use fault::MOVED;
+pub(crate) use connection::keep_connected;
 pub(crate) use fault::text;
 use other_types::OtherTypes;
 pub use raw::Greeting;
@@ -36,12 +33,6 @@ pub use raw::Greeting;
 /// Database numbers in use at the same time; each has connections of its own, because a
 /// connection's database can't be switched under the feet of its other users.
 pub const MAX_DATABASES: usize = 16;
-
-/// Nodes of a cluster that may send a read elsewhere before it is given up.
-const REDIRECTIONS: u32 = 4;
-/// While a slot moves from node to node a write of one of its keys is tried so often, so far apart.
-const WRITES: u32 = 16;
-const SLOT_PAUSE: Duration = Duration::from_millis(10);
 
 /// The Redis L2.
 ///
@@ -143,19 +134,9 @@ impl RedisStore {
         keys: &[Key],
         at: &[usize],
     ) -> Result<Vec<Option<Stored>>, SharedCacheError> {
-        let clustered = self.config.is_clustered();
-        let groups = group(keys, at, clustered);
+        let groups = group(keys, at, self.config.is_clustered());
         let asked = connections.ask(async |client| {
-            let pipeline = Pipeline::from(client.with_options(&if clustered {
-                // A read that a node sends elsewhere may be written again.
-                Options {
-                    max_attempts: Some(1 + REDIRECTIONS),
-                    fail_fast: true,
-                    ..Options::default()
-                }
-            } else {
-                Options::default()
-            }));
+            let pipeline = client.pipeline();
             for positions in &groups {
                 let names: Vec<_> = positions
                     .iter()
@@ -219,25 +200,22 @@ impl SharedCache for RedisStore {
             Expiration::PX(ms)
         });
         let value = Value::Bytes(stored.value.clone());
-        let write = || {
-            connections.ask(async |client| {
-                self.count_round_trip();
-                let (name, value) = (key.bytes().clone(), value.clone());
-                client.set(name, value, expires.clone(), None, false).await
-            })
-        };
-        until_found(write).await
+        let written = connections.ask(async |client| {
+            self.count_round_trip();
+            let (name, value) = (key.bytes().clone(), value.clone());
+            let expires = expires.clone();
+            client.set(name, value, expires, None, false).await
+        });
+        written.await
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {
         let connections = self.database(key.database())?;
-        let remove = || {
-            connections.ask(async |client| {
-                self.count_round_trip();
-                client.del::<i64, _>(key.bytes().clone()).await
-            })
-        };
-        Ok(until_found(remove).await? > 0)
+        let removed = connections.ask(async |client| {
+            self.count_round_trip();
+            client.del::<i64, _>(key.bytes().clone()).await
+        });
+        Ok(removed.await? > 0)
     }
 
     async fn ping(&self) -> Result<(), SharedCacheError> {
@@ -251,25 +229,6 @@ impl SharedCache for RedisStore {
     fn backend(&self) -> &'static str {
         "redis"
     }
-}
-
-/// A write that a node of a cluster has sent elsewhere was not carried out, and the client has
-/// looked for the key's node since: it is sent again, until the slot has arrived or the time is up.
-/// The client itself may not do that: it would also write again what was under way when a
-/// connection broke.
-async fn until_found<T, F>(mut write: impl FnMut() -> F) -> Result<T, SharedCacheError>
-where
-    F: Future<Output = Result<T, SharedCacheError>>,
-{
-    for _ in 0..WRITES {
-        match write().await {
-            Err(SharedCacheError::Unavailable { reason }) if reason == MOVED => {
-                sleep(SLOT_PAUSE).await;
-            }
-            ended => return ended,
-        }
-    }
-    write().await
 }
 
 /// Positions that one MGET may hold: all of them, or in a cluster those of one hash slot.

@@ -1,5 +1,6 @@
 //! The connections of one database, and what is known about their state.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -10,16 +11,21 @@ use forewarm_application::ports::SharedCacheError;
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, EventInterface};
-use fred::types::Value;
 use fred::types::config::Server;
+use fred::types::{ConnectHandle, Value};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::config::{RedisConfig, RedisConfigError};
-use super::fault::{fault, text};
+use super::fault::{fault, is_redirected, text};
+
+/// While a slot of a cluster moves, a command of one of its keys is made again so often, so far
+/// apart. Callers have their own limits.
+const REDIRECTIONS: u32 = 100;
+const SLOT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Connections that make and heal themselves. Dropping closes them.
 pub(super) struct Connections {
@@ -72,7 +78,11 @@ impl Connections {
                 async { Ok(()) }
             }));
         }
-        tasks.extend(links.iter().map(|link| link.client.connect()));
+        let pause = config.reconnect_min;
+        tasks.extend(links.iter().map(|link| {
+            let client = link.client.clone();
+            tokio::spawn(async move { match keep_connected(client, pause).await {} })
+        }));
         let command_timeout = config.command_timeout;
         Ok(Self {
             links,
@@ -113,11 +123,31 @@ impl Connections {
     /// Sends one request over the next connection that stands, or says at once why none does.
     ///
     /// Before the first attempt to connect has ended either way, the request waits for it, no
-    /// longer than the command timeout.
+    /// longer than the command timeout. One that a node of a cluster has sent elsewhere is made again:
+    /// nobody has carried it out.
     pub(super) async fn ask<T, F>(
         &self,
-        request: impl FnOnce(Client) -> F,
+        request: impl Fn(Client) -> F,
     ) -> Result<T, SharedCacheError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        for attempt in 0..REDIRECTIONS {
+            match self.ask_once(&request).await {
+                Err(error) if is_redirected(&error) => {
+                    // The first time the client has learned of a move that is over; then the slot is
+                    // under way.
+                    if attempt > 0 {
+                        sleep(SLOT_PAUSE).await;
+                    }
+                }
+                answer => return answer,
+            }
+        }
+        self.ask_once(&request).await
+    }
+
+    async fn ask_once<T, F>(&self, request: impl Fn(Client) -> F) -> Result<T, SharedCacheError>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -220,6 +250,27 @@ impl Connections {
     /// How long a connection may answer nothing.
     fn patience(&self) -> Duration {
         (self.command_timeout * 4).max(Duration::from_secs(2))
+    }
+}
+
+/// Runs the client for ever. Its own task reconnects by itself, but ends with some errors, and then
+/// every command would wait for its timeout. Dropping this closes the connection.
+pub(crate) async fn keep_connected(client: Client, pause: Duration) -> Infallible {
+    struct AbortOnDrop(ConnectHandle);
+    impl Drop for AbortOnDrop {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    loop {
+        let mut connection = AbortOnDrop(client.connect());
+        let reason = match (&mut connection.0).await {
+            Ok(Ok(())) => "it was told to".to_owned(),
+            Ok(Err(error)) => text(&error),
+            Err(panicked) => panicked.to_string(),
+        };
+        tracing::warn!(%reason, "the redis client ended, starting it again");
+        sleep(pause).await;
     }
 }
 

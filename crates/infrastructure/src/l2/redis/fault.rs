@@ -5,11 +5,16 @@ use std::time::Duration;
 use forewarm_application::ports::SharedCacheError;
 use fred::error::{Error, ErrorKind};
 
-/// The client's words when a node of a cluster has sent a command elsewhere and the command may not
-/// be written again.
-const REDIRECTED: &str = "Too many failed write attempts.";
-/// Ours: no node has carried the command out.
-pub(super) const MOVED: &str = "the key has moved to another node of the cluster";
+/// The client's words when a node of a cluster has sent a command elsewhere, which it may not follow
+/// (see [`RedisConfig::client`](super::RedisConfig)).
+const REDIRECTED: &str = "Too many redirections.";
+/// Ours: nobody has carried the command out, and the client knows the cluster anew.
+const MOVING: &str = "the key is moving between nodes of the cluster";
+
+/// Whether a node of a cluster has sent the command elsewhere.
+pub(super) fn is_redirected(error: &SharedCacheError) -> bool {
+    matches!(error, SharedCacheError::Unavailable { reason } if reason == MOVING)
+}
 
 /// Our kind for the client's error; `after` is the limit that a timeout means.
 pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
@@ -25,7 +30,7 @@ pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
         }
         Some(_) => return SharedCacheError::Refused { reason },
         None if reason == REDIRECTED => {
-            let reason = MOVED.to_owned();
+            let reason = MOVING.to_owned();
             return SharedCacheError::Unavailable { reason };
         }
         None => {}
@@ -138,7 +143,8 @@ mod tests {
             "ERR max number of clients reached",
             true,
         );
-        check(ErrorKind::Unknown, REDIRECTED, true);
+        let moving = check(ErrorKind::Routing, REDIRECTED, true);
+        assert!(is_redirected(&moving));
         check(
             ErrorKind::Unknown,
             "OOM command not allowed when used memory > 'maxmemory'.",
