@@ -137,6 +137,7 @@ fn write(scene: &Scene, log: &Arc<Log>) -> JoinHandle<()> {
 
 /// How the demand reads of some time went.
 #[derive(Debug)]
+#[allow(dead_code, reason = "figures for people")]
 pub(crate) struct Served {
     pub(crate) calls: usize,
     pub(crate) failed: usize,

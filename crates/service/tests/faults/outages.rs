@@ -22,8 +22,19 @@ const REST: Duration = Duration::from_millis(1_500);
 /// "Within seconds of recovery", on a machine that compiles beside the tests.
 const SECONDS: Duration = Duration::from_secs(15);
 
-/// A scene under load that warms.
+/// A scene under load that warms. What is read is put there, at `port`.
 pub(crate) async fn at_work(
+    url: &str,
+    port: u16,
+    replicas: usize,
+    settings: &[&str],
+) -> (Scene, Load) {
+    stock(port);
+    under_load(url, port, replicas, settings).await
+}
+
+/// The same where it is there already.
+pub(crate) async fn under_load(
     url: &str,
     port: u16,
     replicas: usize,
@@ -31,7 +42,6 @@ pub(crate) async fn at_work(
 ) -> (Scene, Load) {
     let scene = Scene::before(url, settings).await;
     scene.teach();
-    stock(port);
     let load = Load::start(&scene, port, replicas);
     scene.until_it_warms();
     sleep(CALM);
@@ -39,7 +49,7 @@ pub(crate) async fn at_work(
 }
 
 /// What is read is there.
-pub(crate) fn stock(port: u16) {
+fn stock(port: u16) {
     let mut raw = Raw::to(&format!("127.0.0.1:{port}"));
     for group in 0..GROUPS {
         for n in 0..PARTNERS {
@@ -50,7 +60,7 @@ pub(crate) fn stock(port: u16) {
 }
 
 /// Warming stops first: the breaker opens, then next to nothing is sent, and it says so.
-pub(crate) fn warming_rests(scene: &Scene) {
+fn warming_rests(scene: &Scene) {
     eventually("the breaker opens", || scene.breaker() != "closed");
     eventually("the breaker's gauge says so", || {
         scene.metric("arbitrage_l2_breaker_state", &[]) > 0
