@@ -19,6 +19,7 @@ mod figures;
 pub mod http;
 pub mod invalidation;
 mod loops;
+mod open_files;
 mod pace;
 pub mod resp;
 pub mod service;

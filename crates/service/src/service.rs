@@ -26,6 +26,7 @@ use crate::feeds::Feeds;
 use crate::http::{self, Server};
 use crate::invalidation;
 use crate::loops::Loops;
+use crate::open_files;
 use crate::resp::{self, Listeners, RespServer};
 use crate::snapshot::Snapshot;
 use crate::wiring;
@@ -182,10 +183,11 @@ impl Forewarm {
 
     /// With `any_port` a taken address gives way to a free port.
     pub(crate) async fn serve_with(
-        config: Config,
+        mut config: Config,
         options: wiring::Options,
         any_port: bool,
     ) -> Result<(Self, Servers), StartError> {
+        open_files::provide(&mut config);
         let listener = listen(&config.http.addr, "http.addr", any_port).await?;
         let resp = listen(&config.resp.addr, "resp.addr", any_port).await?;
         let resp = Listeners::new(resp, config.resp.unix_socket.as_deref()).await?;

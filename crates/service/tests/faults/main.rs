@@ -28,3 +28,4 @@ mod nodes;
 mod outages;
 mod proxy;
 mod scene;
+mod streams;
