@@ -22,6 +22,8 @@ mod replicated;
 mod rig;
 
 mod cluster;
+mod crowds;
+mod flood;
 mod load;
 mod lossy;
 mod nodes;

@@ -29,7 +29,7 @@ pub(crate) async fn at_work(
     replicas: usize,
     settings: &[&str],
 ) -> (Scene, Load) {
-    stock(port);
+    stock(port, GROUPS);
     under_load(url, port, replicas, settings).await
 }
 
@@ -48,10 +48,10 @@ pub(crate) async fn under_load(
     (scene, load)
 }
 
-/// What is read is there.
-fn stock(port: u16) {
+/// The partners of so many groups are there.
+pub(crate) fn stock(port: u16, groups: usize) {
     let mut raw = Raw::to(&format!("127.0.0.1:{port}"));
-    for group in 0..GROUPS {
+    for group in 0..groups {
         for n in 0..PARTNERS {
             let reply = raw.line(&format!("SET price:t:s{group}p{n} 1"));
             assert_eq!(reply, "+OK\r\n");

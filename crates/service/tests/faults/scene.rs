@@ -65,12 +65,17 @@ impl Scene {
     /// Teaches that the partners of each group are read right after its source's update: events of
     /// the last minutes, all at once.
     pub(crate) fn teach(&self) {
+        self.teach_groups(GROUPS);
+    }
+
+    /// The same of so many groups.
+    pub(crate) fn teach_groups(&self, groups: usize) {
         const ROUNDS: usize = 60;
         const STEP: Duration = Duration::from_millis(200);
         let now = self.forewarm.core().clock.now();
-        let mut at = now - STEP * (ROUNDS * GROUPS) as u32;
+        let mut at = now - STEP * (ROUNDS * groups) as u32;
         for _ in 0..ROUNDS {
-            for group in 0..GROUPS {
+            for group in 0..groups {
                 self.forewarm
                     .observe_update(&self.source(group), update(at))
                     .expect("timely");
