@@ -4,7 +4,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::outages::stock;
 use crate::proxy::Proxy;
 use crate::scene::{DEMAND, MARGIN, PARTNERS, Scene, update};
 
-/// Set in the child: how long the flood lasts.
-const SECONDS: &str = "FAULTS_FLOOD_SECONDS";
+/// Set in the child.
+const CHILD: &str = "FAULTS_FLOOD";
 /// Sources, so that requests to warm for them do not fall together in the queue, which holds fewer.
 const SOURCES: usize = 1_000;
 const PRODUCERS: usize = 2;
@@ -31,20 +31,28 @@ const RECOVERY: Duration = Duration::from_secs(10);
 
 #[test]
 fn ten_times_what_can_be_kept_up_with_and_back() {
-    in_a_process_of_its_own(3);
+    let name = "flood::ten_times_what_can_be_kept_up_with_and_back";
+    in_a_process_of_its_own(name, Duration::from_secs(3));
 }
 
 #[test]
-#[ignore = "takes a minute; `cargo test -p forewarm-service --test faults -- --ignored` runs it"]
+#[ignore = "minutes: run by `cargo xtask soak`"]
 fn ten_times_what_can_be_kept_up_with_for_a_minute_and_back() {
-    in_a_process_of_its_own(60);
+    let name = "flood::ten_times_what_can_be_kept_up_with_for_a_minute_and_back";
+    in_a_process_of_its_own(name, Duration::from_secs(60));
 }
 
-fn in_a_process_of_its_own(seconds: u64) {
+/// Runs the flood if this is the child, else the test `name` as the child.
+fn in_a_process_of_its_own(name: &str, span: Duration) {
+    if std::env::var_os(CHILD).is_some() {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build();
+        return runtime.expect("a runtime").block_on(flood(span));
+    }
     let me = std::env::current_exe().expect("this binary");
     let output = Command::new(me)
-        .args(["flood::flood", "--exact", "--ignored", "--nocapture"])
-        .env(SECONDS, seconds.to_string())
+        .args([name, "--exact", "--include-ignored", "--nocapture"])
+        .env(CHILD, "1")
         .output()
         .expect("it runs again");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -58,13 +66,7 @@ fn in_a_process_of_its_own(seconds: u64) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the other tests of this file start it in a process of its own"]
-async fn flood() {
-    let told = std::env::var(SECONDS).ok();
-    let Some(seconds) = told.and_then(|text| text.parse().ok()) else {
-        return;
-    };
+async fn flood(span: Duration) {
     let Some(redis) = RedisServer::start() else {
         return;
     };
@@ -86,7 +88,7 @@ async fn flood() {
 
     let before = Books::of(&scene);
     let readers = Readers::start(&scene);
-    let poured = pour(&scene, Duration::from_secs(seconds)).await;
+    let poured = pour(&scene, span).await;
     let ended = Instant::now();
     scene.settle();
     let now = scene.forewarm.core().clock.now();
