@@ -28,6 +28,7 @@ const L2_TAKES: Duration = Duration::from_millis(5);
 const MOST_MEMORY: u64 = 64 << 20;
 /// Back to normal; half a second is seldom needed on a quiet machine.
 const RECOVERY: Duration = Duration::from_secs(10);
+const RELEARNED: Duration = Duration::from_secs(90);
 
 #[test]
 fn ten_times_what_can_be_kept_up_with_and_back() {
@@ -74,6 +75,9 @@ async fn flood(span: Duration) {
     let proxy = Proxy::before(redis.port()).await;
     let settings = [
         "tracking.half_life=1d",
+        // The producers have the processors, too, and more of them than anybody else.
+        "l2.demand_timeout=2s",
+        "invalidation.max_staleness=4s",
         "tracking.queue_size=16384",
         "warming.queue_size=256",
         "warming.concurrency=1",
@@ -98,7 +102,7 @@ async fn flood(span: Duration) {
     let served = readers.stop().await;
     scene.settle();
     let after = Books::of(&scene);
-    let again = Loops::run(&scene).await;
+    let (again, relearned) = Loops::run_until_warmed(&scene, kept_up.warms_per_second / 2.0).await;
     scene.settle();
 
     let tracked = after.tracked - before.tracked;
@@ -108,7 +112,7 @@ async fn flood(span: Duration) {
         "figure: {per_second:.0} events/s for {:?}, {times:.0} times what is kept up with end to end \
          ({:.0} events/s, {:.0} warms/s) and {:.1} times what can be learned; {} dropped; resident \
          {} MiB before, {} at most, {} after; {} reads, slowest {:?}, none failed; well again after \
-         {recovery:?}, then {:.0} events/s and {:.0} warms/s",
+         {recovery:?}; {relearned:?} later half as many warms as before pay again",
         poured.took,
         kept_up.events_per_second,
         kept_up.warms_per_second,
@@ -119,12 +123,9 @@ async fn flood(span: Duration) {
         after.resident >> 20,
         served.calls,
         served.slowest,
-        again.events_per_second,
-        again.warms_per_second,
     );
     assert!(times >= 10.0, "{times} times is no flood");
     assert!(kept_up.warms_per_second > 50.0, "nothing is warmed");
-    assert!(again.events_per_second > kept_up.events_per_second / 4.0);
     assert_eq!(served.failed + kept_up.failed + again.failed, 0);
     assert!(served.calls > 50, "{} reads", served.calls);
     assert!(served.slowest < DEMAND + MARGIN, "{:?}", served.slowest);
@@ -156,6 +157,24 @@ struct Loops {
 
 impl Loops {
     const CLIENTS: usize = 100;
+
+    /// A flood of updates that nobody reads after has taught that warming does not pay: how long it
+    /// takes to see that it does again.
+    async fn run_until_warmed(scene: &Scene, warms_per_second: f64) -> (Self, Duration) {
+        let (began, mut all) = (Instant::now(), Self::default());
+        while all.warms_per_second < warms_per_second {
+            assert!(
+                began.elapsed() < RELEARNED,
+                "only {}/s",
+                all.warms_per_second
+            );
+            let more = Self::run(scene).await;
+            all.lookups += more.lookups;
+            all.failed += more.failed;
+            all.warms_per_second = more.warms_per_second;
+        }
+        (all, began.elapsed())
+    }
 
     async fn run(scene: &Scene) -> Self {
         let (began, span) = (Instant::now(), Duration::from_secs(1));
