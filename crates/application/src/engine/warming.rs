@@ -385,7 +385,17 @@ impl Engine {
         self.warm_us.store(after, Ordering::Relaxed);
     }
 
-    /// What a warm takes lately; zero before the first.
+    /// A second has passed without a warm, so what they take is not known any more.
+    ///
+    /// Without this a short overload switched warming off for good: warms took 80 ms for a moment, reads
+    /// come after 10, none was worth sending, and so none ever showed that they take 1 ms again.
+    /// After some seconds some are now sent to see.
+    pub(super) fn doubt_what_warms_take(&self) {
+        let before = self.warm_us.load(Ordering::Relaxed);
+        self.warm_us.store(before - before / 4, Ordering::Relaxed);
+    }
+
+    /// What a warm takes lately; zero before the first. Believed less and less while there are none.
     pub fn warms_take(&self) -> std::time::Duration {
         std::time::Duration::from_micros(self.warm_us.load(Ordering::Relaxed))
     }

@@ -74,7 +74,6 @@ async fn flood(span: Duration) {
     stock(redis.port(), SOURCES);
     let proxy = Proxy::before(redis.port()).await;
     let settings = [
-        "tracking.half_life=1d",
         // The producers have the processors, too, and more of them than anybody else.
         "l2.demand_timeout=2s",
         "invalidation.max_staleness=4s",
@@ -83,7 +82,7 @@ async fn flood(span: Duration) {
         "warming.concurrency=1",
     ];
     let scene = Scene::before(&proxy.url(), &settings).await;
-    scene.teach_groups(SOURCES);
+    scene.teach_groups(SOURCES, Duration::from_millis(70));
     proxy.delay(L2_TAKES);
     let kept_up = Loops::run(&scene).await;
     // What a flood leaves behind for good, such as buffers, is there before the one that is judged.

@@ -65,15 +65,14 @@ impl Scene {
     /// Teaches that the partners of each group are read right after its source's update: events of
     /// the last minutes, all at once.
     pub(crate) fn teach(&self) {
-        self.teach_groups(GROUPS);
+        self.teach_groups(GROUPS, Duration::from_millis(200));
     }
 
-    /// The same of so many groups.
-    pub(crate) fn teach_groups(&self, groups: usize) {
+    /// The same of so many groups, one after the other.
+    pub(crate) fn teach_groups(&self, groups: usize, step: Duration) {
         const ROUNDS: usize = 60;
-        const STEP: Duration = Duration::from_millis(200);
         let now = self.forewarm.core().clock.now();
-        let mut at = now - STEP * (ROUNDS * groups) as u32;
+        let mut at = now - step * (ROUNDS * groups) as u32;
         for _ in 0..ROUNDS {
             for group in 0..groups {
                 self.forewarm
@@ -83,7 +82,7 @@ impl Scene {
                     let at = at + Duration::from_millis(5 + n as u64);
                     self.forewarm.observe_read(partner, at).expect("timely");
                 }
-                at = at + STEP;
+                at = at + step;
             }
             // The queue of events is bounded.
             self.settle();

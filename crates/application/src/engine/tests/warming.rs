@@ -247,6 +247,24 @@ async fn a_warm_whose_task_is_stopped_leaves_nothing_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_warms_took_in_an_overload_is_not_believed_for_ever() {
+    let mut world = taught(1, |_| {});
+    world.engine.tick(world.now());
+    world.engine.warm_took(Duration::from_millis(80));
+    // While warms go out they say themselves what they take.
+    world.trigger(&key(1));
+    assert_eq!(world.warm().await.warmed, 1);
+    world.engine.tick(world.now());
+    assert_eq!(world.engine.warms_take(), Duration::from_millis(80));
+    for _ in 0..10 {
+        world.pass(Duration::from_secs(1));
+        world.engine.tick(world.now());
+    }
+    let believed = world.engine.warms_take();
+    assert!(believed < Duration::from_millis(5), "{believed:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_waited_too_long_is_dropped() {
     let mut world = taught(1, |config| config.request_deadline = Duration::from_secs(1));
     world.trigger(&key(1));
