@@ -204,7 +204,11 @@ impl Log {
 
 /// No read was too old, and there was something to judge.
 pub(crate) fn fresh(history: &History) {
-    let judged = history.judge(BOUND);
+    fresh_within(BOUND, history);
+}
+
+pub(crate) fn fresh_within(bound: Duration, history: &History) {
+    let judged = history.judge(bound);
     assert_eq!(judged.violations, [""; 0], "of {} reads", judged.reads);
     assert!(
         judged.reads > 100 && judged.from_l1 > 50,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use forewarm_infrastructure::testing::RedisServer;
 use tokio::time::Instant;
 
-use crate::load::{Load, Log, Served, fresh};
+use crate::load::{Load, Log, Served, fresh, fresh_within};
 use crate::proxy::Proxy;
 use crate::raw::Raw;
 use crate::scene::{DEMAND, GROUPS, MARGIN, PARTNERS, Scene, eventually};
@@ -177,7 +177,8 @@ async fn redis_is_slow_demand_is_served_and_warming_rests() {
     };
     let proxy = Proxy::before(redis.port()).await;
     // Reads in time for demand, too late for a warm.
-    let settings = ["l2.demand_timeout=2s", "invalidation.max_staleness=4s"];
+    let settings = ["l2.demand_timeout=1s", "invalidation.max_staleness=2s"];
+    let bound = Duration::from_secs(2);
     let (scene, load) = at_work(&proxy.url(), redis.port(), 0, &settings).await;
     proxy.delay(Duration::from_millis(250));
     let broken = Instant::now();
@@ -187,7 +188,9 @@ async fn redis_is_slow_demand_is_served_and_warming_rests() {
     proxy.delay(Duration::ZERO);
     let recovery = well_again(&scene, Instant::now());
     figure("slow by 250 ms", &during, recovery);
-    let (log, _) = load.stop().await;
+    sleep(bound);
+    let (log, history) = load.stop().await;
+    fresh_within(bound, &history);
     log.nothing_is_lost(Instant::now(), held_by(&redis));
     scene.audit(log.lookups());
     scene.end().await;
