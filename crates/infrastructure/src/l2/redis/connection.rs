@@ -202,8 +202,10 @@ impl Connections {
                     break;
                 };
                 let error = match client.ping::<Value>(None).await {
-                    Err(error) if *error.kind() == ErrorKind::Timeout => error,
-                    // An answer, or a connection that is being made anew.
+                    // A connection that is being made anew keeps its callers waiting, too.
+                    Err(error) if *error.kind() == ErrorKind::Timeout && client.is_connected() => {
+                        error
+                    }
                     _ => break,
                 };
                 if since.elapsed() >= patience {
