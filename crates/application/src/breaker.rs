@@ -13,8 +13,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Closed → (three failures in a row) → open → (half a second) → half-open → one call decides.
 ///
-/// It cannot stay open by itself: after every pause a call goes through, and a success of anybody,
-/// demand included, closes it.
+/// It cannot stay open by itself: after every pause a call goes through, and an answer to anybody,
+/// demand included, closes it, if it came in the time that a warm has. Answers that are later are no
+/// failures of demand, and no reason to warm: of an L2 that is slow, demand has the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Breaker {
     failures: u32,
@@ -36,12 +37,12 @@ impl Breaker {
         }
     }
 
-    /// L2 answered.
+    /// L2 answered, in time for a warm.
     pub fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// L2 failed or did not answer.
+    /// L2 failed or did not answer; `now` is when that was known, not when it was asked.
     pub fn failed(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES {

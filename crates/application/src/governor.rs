@@ -99,9 +99,8 @@ const MOST_WORTH: f64 = 0.3;
 const NOISE: f64 = 0.02;
 /// The price of scarcity when the allowance is used up.
 const DEAREST: f64 = 0.75;
-/// In between it rises with this power of the share used: somewhat more than in proportion, so that
-/// the first extra reads are cheap. A steep rise makes it swing between a stream's phases, and the
-/// best price is the same throughout.
+/// In between it rises with this power of the share used, so that the first extra reads are cheap. A
+/// steep rise makes it swing between a stream's phases, and the best price is the same throughout.
 const STEEPNESS: f64 = 1.5;
 /// Pollution is not believed past this: the ghost is a sample.
 const MOST_POLLUTION: f64 = 0.3;

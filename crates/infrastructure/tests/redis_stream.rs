@@ -287,6 +287,39 @@ async fn a_frozen_server_delays_events_and_loses_none() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_that_fails_repeats_no_event() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let server = Arc::new(server);
+    let seen = Seen::default();
+    let (into, at) = (Arc::clone(&seen), Arc::clone(&server));
+    let sink = move |event| {
+        let mut seen = into.lock().unwrap();
+        seen.push(event);
+        if seen.len().is_multiple_of(20) {
+            // Between the delivery and its acknowledgement.
+            let killed = at.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+            assert_ne!(killed.unwrap(), ":0\r\n");
+        }
+    };
+    let mut config = config(&server, "a");
+    config.batch = 10;
+    config.redis.reconnect_min = Duration::from_millis(5);
+    let feed = RedisStreamFeed::start(config, KeyCodec::default(), Arc::new(sink)).unwrap();
+    until_up(&feed).await;
+    for n in 0..100 {
+        add(&server, "*", &["chain", "base", "pair", &n.to_string()]);
+    }
+    let events = until_seen(&seen, 100).await;
+    until_all_acknowledged(&server).await;
+    let expected: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+    assert_eq!(addresses(&events), expected, "each once, in order");
+    assert_eq!(feed.stats().delivered(), 100);
+    assert!(feed.stats().claimed() > 0, "no acknowledgement failed");
+}
+
+#[tokio::test]
 async fn a_dropped_feed_closes_its_connection() {
     let Some(server) = RedisServer::start() else {
         return;

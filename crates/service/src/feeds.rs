@@ -16,6 +16,9 @@ use crate::service::StartError;
 /// How long a stream's read may take beyond its wait for entries.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Looks for entries that are to be taken over, in the time after which they are.
+const CLAIMS: u32 = 3;
+
 /// The running feeds. Dropping them stops them.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
@@ -66,6 +69,8 @@ fn stream(core: &Arc<Core>, feed: &Feed) -> Result<RedisStreamFeed, StartError> 
     config.stream.clone_from(&feed.stream);
     config.group.clone_from(&feed.group);
     config.fields = names(&feed.fields);
+    config.claim_idle = feed.claim_after.0;
+    config.claim_every = feed.claim_after.0 / CLAIMS;
     config.consumer = match &feed.consumer {
         Some(name) => name.clone(),
         None => consumer(&core.config.http.addr),

@@ -93,6 +93,7 @@ mod history;
 pub mod http;
 pub mod invalidation;
 mod loops;
+mod open_files;
 mod pace;
 pub mod resp;
 pub mod service;

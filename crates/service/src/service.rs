@@ -18,7 +18,7 @@ use forewarm_infrastructure::tls::TlsError;
 use forewarm_infrastructure::trace::TraceError;
 use forewarm_infrastructure::tracking_link::{LinkConfigError, TrackingLink};
 use forewarm_strategies::InvalidParameter;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::config::{Config, ConfigError, Sources, load};
 use crate::core::Core;
@@ -26,6 +26,7 @@ use crate::feeds::Feeds;
 use crate::http::{self, Server};
 use crate::invalidation;
 use crate::loops::Loops;
+use crate::open_files;
 use crate::resp::{self, Listeners, RespServer};
 use crate::snapshot::Snapshot;
 use crate::wiring;
@@ -208,10 +209,11 @@ impl Forewarm {
 
     /// With `any_port` a taken address gives way to a free port.
     pub(crate) async fn serve_with(
-        config: Config,
+        mut config: Config,
         options: wiring::Options,
         any_port: bool,
     ) -> Result<(Self, Servers), StartError> {
+        open_files::provide(&mut config);
         let listener = listen(&config.http.addr, "http.addr", any_port).await?;
         let resp = listen(&config.resp.addr, "resp.addr", any_port).await?;
         let resp = Listeners::new(resp, config.resp.unix_socket.as_deref()).await?;
@@ -413,12 +415,40 @@ async fn listen(
         setting,
         source,
     };
-    match TcpListener::bind(addr).await {
+    match bind(addr).await {
         Ok(listener) => Ok(listener),
         Err(error) if any_port && error.kind() == io::ErrorKind::AddrInUse => {
-            let free = SocketAddr::from(([127, 0, 0, 1], 0));
-            TcpListener::bind(free).await.map_err(refused)
+            bind("127.0.0.1:0").await.map_err(refused)
         }
         Err(error) => Err(refused(error)),
     }
+}
+
+/// Connections that may wait to be accepted; the kernel allows as many or fewer.
+///
+/// The usual 128 are full when a few hundred clients come at once, as they do after a restart: whoever
+/// finds it full tries again after a second (10,000 clients took 53 s to connect).
+const BACKLOG: u32 = 4_096;
+
+/// The first of the address's own addresses that can be had.
+async fn bind(addr: &str) -> io::Result<TcpListener> {
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for addr in tokio::net::lookup_host(addr).await? {
+        match bind_to(addr) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn bind_to(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of before that the kernel still remembers do not keep the address.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }

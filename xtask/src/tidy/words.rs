@@ -49,6 +49,9 @@ const WORDS: [Word; 9] = [
     unfinished(["XX", "X"]),
 ];
 
+/// The one reason for which a test may stay behind when the others run.
+const LONG: &str = "= \"minutes: run by `cargo xtask soak`\"]";
+
 pub(super) fn check(source: &Source) -> Vec<Fault> {
     let ends = |end: &str| source.path.ends_with(end);
     let applies = |word: &&Word| {
@@ -59,7 +62,7 @@ pub(super) fn check(source: &Source) -> Vec<Fault> {
     for word in WORDS.iter().filter(applies) {
         let text = word.pieces.concat();
         for (index, line) in source.text.lines().enumerate() {
-            if line.contains(&text) {
+            if line.contains(&text) && !line.contains(LONG) {
                 let what = format!("says {text:?}: {}", word.reason);
                 faults.push(Fault::at(&source.path, index + 1, what));
             }
@@ -111,6 +114,13 @@ mod tests {
         let mark = WORDS[6].pieces.concat();
         assert_eq!(faults("Cargo.lock", &mark), 0);
         assert_eq!(faults("docs/notes.md", &mark), 1);
+    }
+
+    #[test]
+    fn a_test_may_be_left_to_the_soak_and_to_nothing_else() {
+        let ignored = WORDS[5].pieces.concat();
+        assert_eq!(faults("a.rs", &format!("{ignored} {LONG}")), 0);
+        assert_eq!(faults("a.rs", &format!("{ignored} = \"it is slow\"]")), 1);
     }
 
     #[test]

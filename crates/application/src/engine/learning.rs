@@ -211,6 +211,9 @@ impl Engine {
         self.ledger.lock().advance(next, ended);
         self.keep_share();
         let statistics = self.since_last_tick();
+        if statistics.warmed == 0 {
+            self.doubt_what_warms_take();
+        }
         let bounds = self.bounds();
         let mut learner = self.learner.lock();
         learner.set_bounds(bounds, self.warms_take());

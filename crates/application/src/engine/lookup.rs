@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forewarm_domain::{ChainId, Key, KeyRef, Timestamp, Trigger};
+use tokio::time::{Instant, timeout_at};
 
 use super::observation::{Observation, What};
 use super::{Engine, Found, Level, LookupError};
@@ -66,7 +67,8 @@ impl Engine {
             return Ok(Some(cached.found(Level::L1, now)));
         }
         let keys = std::slice::from_ref(key);
-        let mut stored = self.read_l2(keys, self.config.demand_timeout).await?;
+        let limit = Limit::from_now(self.config.demand_timeout);
+        let mut stored = self.read_l2(keys, limit).await?;
         let found = |stored| Cached::from_stored(stored, now, None).found(Level::L2, now);
         Ok(stored.pop().flatten().map(found))
     }
@@ -275,6 +277,8 @@ impl Engine {
     /// find: reads them from L2 in one round trip, each once however many ask, and fills L1. Keys
     /// that L2 lately did not have are not asked for, where [negative
     /// caching](super::EngineConfig::negative_ttl) is on.
+    ///
+    /// Ends within the demand timeout, whomever it waits for and however often those go away.
     pub async fn fetch(
         &self,
         keys: &[Key],
@@ -287,6 +291,7 @@ impl Engine {
         {
             open.retain(|at| !absences.holds(&keys[*at], now));
         }
+        let limit = Limit::from_now(self.config.demand_timeout);
         let mut company = Company::Anybody;
         while !open.is_empty() {
             let mut tickets: Vec<(usize, Ticket<'_>)> = Vec::new();
@@ -305,11 +310,11 @@ impl Engine {
                     Boarding::Join(flight) => joined.push((at, flight)),
                 }
             }
-            for (at, found) in self.fly(tickets, now).await? {
+            for (at, found) in self.fly(tickets, limit, now).await? {
                 answers[at] = found;
             }
             for (at, flight) in joined {
-                match self.wait(&flight).await? {
+                match wait(&flight, limit).await? {
                     Arrival::Value(cached) => {
                         answers[at] = cached.map(|cached| cached.found(Level::L2, now));
                     }
@@ -328,6 +333,7 @@ impl Engine {
     async fn fly(
         &self,
         tickets: Vec<(usize, Ticket<'_>)>,
+        limit: Limit,
         now: Timestamp,
     ) -> Result<Vec<(usize, Option<Found>)>, LookupError> {
         if tickets.is_empty() {
@@ -338,10 +344,14 @@ impl Engine {
             .map(|(_, ticket)| ticket.key().clone())
             .collect();
         let charge = Charge::new(self, wanted.len());
-        match self.read_l2(&wanted, self.config.demand_timeout).await {
+        let sent = Instant::now();
+        match self.read_l2(&wanted, limit).await {
             Ok(stored) => {
                 charge.keep();
-                self.breaker.lock().succeeded();
+                // What comes too late for a warm proves nothing to those who wait to warm.
+                if sent.elapsed() <= self.config.warm_timeout {
+                    self.breaker.lock().succeeded();
+                }
                 let landed = tickets
                     .into_iter()
                     .zip(stored)
@@ -351,7 +361,7 @@ impl Engine {
                 Ok(landed)
             }
             Err(error) => {
-                self.breaker.lock().failed(now);
+                self.breaker.lock().failed(now + sent.elapsed());
                 for (_, ticket) in tickets {
                     ticket.land(Arrival::Failed(error.clone()), |_| {});
                 }
@@ -398,19 +408,11 @@ impl Engine {
         self.queue(seen);
     }
 
-    /// Waits for somebody else's flight, as long as a read of one's own may take.
-    async fn wait(&self, flight: &Flight) -> Result<Arrival, SharedCacheError> {
-        let after = self.config.demand_timeout;
-        tokio::time::timeout(after, flight.arrival())
-            .await
-            .map_err(|_| SharedCacheError::Timeout { after })
-    }
-
     /// One L2 round trip.
     pub(super) async fn read_l2(
         &self,
         keys: &[Key],
-        limit: Duration,
+        limit: Limit,
     ) -> Result<Vec<Option<Stored>>, SharedCacheError> {
         let op = match keys.len() {
             1 => CacheOp::Get,
@@ -429,17 +431,39 @@ impl Engine {
     pub(super) async fn in_time<T>(
         &self,
         op: CacheOp,
-        limit: Duration,
+        limit: Limit,
         call: impl Future<Output = Result<T, SharedCacheError>>,
     ) -> Result<T, SharedCacheError> {
-        match tokio::time::timeout(limit, call).await {
+        match timeout_at(limit.end, call).await {
             Ok(answer) => answer,
             Err(_) => {
                 self.metrics.cache_error(op, Level::L2);
-                Err(SharedCacheError::Timeout { after: limit })
+                Err(SharedCacheError::Timeout { after: limit.span })
             }
         }
     }
+}
+
+/// How long a caller waits for L2, whatever it has to wait for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    span: Duration,
+    end: Instant,
+}
+
+impl Limit {
+    /// From now on.
+    pub(super) fn from_now(span: Duration) -> Self {
+        let end = Instant::now() + span;
+        Self { span, end }
+    }
+}
+
+/// Waits for somebody else's flight.
+async fn wait(flight: &Flight, limit: Limit) -> Result<Arrival, SharedCacheError> {
+    timeout_at(limit.end, flight.arrival())
+        .await
+        .map_err(|_| SharedCacheError::Timeout { after: limit.span })
 }
 
 /// Demand reads in the budget's books. Those that bring nothing (an error, a caller that went

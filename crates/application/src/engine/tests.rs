@@ -3,6 +3,7 @@
 mod absent;
 mod announced;
 mod books;
+mod breaker;
 mod demand;
 mod fence;
 mod ghost;

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Standing, Timestamp};
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
+use super::lookup::Limit;
 use super::{Engine, Level};
 use crate::flights::{Arrival, Ticket};
 use crate::governor::Risk;
@@ -246,14 +248,16 @@ impl Engine {
             .map(|t| t.key().clone())
             .collect();
         report.keys = keys.len();
-        let answer = self.read_l2(&keys, self.config.warm_timeout).await;
+        let sent = Instant::now();
+        let limit = Limit::from_now(self.config.warm_timeout);
+        let answer = self.read_l2(&keys, limit).await;
         let status = match &answer {
             Ok(_) => {
                 self.breaker.lock().succeeded();
                 Operation::Success
             }
             Err(error) => {
-                self.breaker.lock().failed(now);
+                self.breaker.lock().failed(now + sent.elapsed());
                 if matches!(error, SharedCacheError::Timeout { .. }) {
                     Operation::Timeout
                 } else {
@@ -381,7 +385,17 @@ impl Engine {
         self.warm_us.store(after, Ordering::Relaxed);
     }
 
-    /// What a warm takes lately; zero before the first.
+    /// A second has passed without a warm, so what they take is not known any more.
+    ///
+    /// Without this a short overload switched warming off for good: warms took 80 ms for a moment, reads
+    /// come after 10, none was worth sending, and so none ever showed that they take 1 ms again.
+    /// After some seconds some are now sent to see.
+    pub(super) fn doubt_what_warms_take(&self) {
+        let before = self.warm_us.load(Ordering::Relaxed);
+        self.warm_us.store(before - before / 4, Ordering::Relaxed);
+    }
+
+    /// What a warm takes lately; zero before the first. Believed less and less while there are none.
     pub fn warms_take(&self) -> std::time::Duration {
         std::time::Duration::from_micros(self.warm_us.load(Ordering::Relaxed))
     }

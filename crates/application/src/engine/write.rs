@@ -2,6 +2,7 @@
 
 use forewarm_domain::{Key, Timestamp};
 
+use super::lookup::Limit;
 use super::observation::{Observation, What};
 use super::{Engine, Level, LookupError};
 use crate::flights::WriteTicket;
@@ -172,8 +173,8 @@ impl Engine {
             ticket: Some(begin()),
         };
         let write = self.l2.put(key, &stored);
-        self.in_time(CacheOp::Set, self.config.demand_timeout, write)
-            .await?;
+        let limit = Limit::from_now(self.config.demand_timeout);
+        self.in_time(CacheOp::Set, limit, write).await?;
         let cached = Cached::from_stored(stored, now, self.config.default_ttl);
         writing.end(Some(cached));
         Ok(())

@@ -3,12 +3,14 @@
 //! ```text
 //! entry ─► XREADGROUP ─► sink ─► XACK         malformed: counted, logged, acknowledged
 //! after a start or an error: first what this consumer was given and never acknowledged (id 0)
+//! handed over and not acknowledged because that failed: acknowledged when it comes again, and no more
 //! every `claim_every`: what any consumer has held for `claim_idle` (XAUTOCLAIM), and the lag
 //! ```
 
 mod entry;
 mod stats;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::EventSink;
 use crate::clock;
 use crate::codec::KeyCodec;
-use crate::l2::redis::{RedisConfig, RedisConfigError, text};
+use crate::l2::redis::{RedisConfig, RedisConfigError, keep_connected, text};
 use entry::{Entry, group_lag, read_claimed, read_delivered};
 pub use stats::StreamStats;
 
@@ -127,7 +129,7 @@ impl RedisStreamFeed {
             Some(settings.policy),
         );
         let stats = Arc::new(StreamStats::default());
-        let connection = client.connect();
+        let connection = keep_connected(client.clone(), config.redis.reconnect_min);
         let reader = Reader {
             client,
             codec,
@@ -135,13 +137,11 @@ impl RedisStreamFeed {
             stats: Arc::clone(&stats),
             last_seen: None,
             attached: false,
+            unacknowledged: HashSet::new(),
             config,
         };
         let tasks = vec![
-            tokio::spawn(async move {
-                let _guard = AbortOnDrop(connection);
-                std::future::pending().await
-            }),
+            tokio::spawn(async move { match connection.await {} }),
             tokio::spawn(reader.run()),
         ];
         Ok(Self { stats, tasks })
@@ -161,15 +161,6 @@ impl Drop for RedisStreamFeed {
     }
 }
 
-/// The client's own task must end with the feed's.
-struct AbortOnDrop(fred::types::ConnectHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 struct Reader {
     client: Client,
     config: RedisStreamConfig,
@@ -180,6 +171,8 @@ struct Reader {
     last_seen: Option<String>,
     /// The group was there once.
     attached: bool,
+    /// Entries that the sink has got and whose acknowledgement failed.
+    unacknowledged: HashSet<String>,
 }
 
 impl Reader {
@@ -260,6 +253,8 @@ impl Reader {
         loop {
             let entries = self.read(&after).await?;
             let Some(last) = entries.last() else {
+                // What has not come again was acknowledged, or is somebody else's by now.
+                self.unacknowledged.clear();
                 return Ok(());
             };
             after.clone_from(&last.id);
@@ -331,13 +326,18 @@ impl Reader {
         read_delivered(answer)
     }
 
-    /// Sink first, acknowledgement after: a crash in between repeats events, never loses them.
+    /// Sink first, acknowledgement after: a crash in between repeats events, never loses them. A
+    /// failed acknowledgement alone does not: this process knows what it has handed over.
     async fn hand_over(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
         let mut events = Vec::with_capacity(entries.len());
         let mut ids = Vec::with_capacity(entries.len());
         let mut newest_ms = 0;
         for entry in entries {
             newest_ms = entry.ms().unwrap_or(0).max(newest_ms);
+            if self.unacknowledged.contains(&entry.id) {
+                ids.push(entry.id);
+                continue;
+            }
             match entry.event(&self.config.fields, &self.codec) {
                 Ok(event) => events.push(event),
                 Err(reason) => self.refuse(&entry.id, &reason),
@@ -353,7 +353,14 @@ impl Reader {
             .set_behind(clock::now().since(Timestamp::from_millis(newest_ms)));
         self.see(ids.last());
         let (stream, group) = (&*self.config.stream, &*self.config.group);
-        let _: Value = self.client.xack(stream, group, ids).await?;
+        let acknowledged: Result<Value, _> = self.client.xack(stream, group, ids.clone()).await;
+        if let Err(error) = acknowledged {
+            self.unacknowledged.extend(ids);
+            return Err(error);
+        }
+        for id in ids {
+            self.unacknowledged.remove(&id);
+        }
         Ok(())
     }
 

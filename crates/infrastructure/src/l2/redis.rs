@@ -12,6 +12,7 @@ mod raw;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use tokio::runtime::Handle;
 
 pub use config::{Encryption, RedisConfig, RedisConfigError, encryption_of};
 use connection::Connections;
+pub(crate) use connection::keep_connected;
 pub(crate) use fault::text;
 use other_types::OtherTypes;
 pub use raw::Greeting;
@@ -111,12 +113,12 @@ impl RedisStore {
         Ok(open)
     }
 
-    /// Sees to it that values are read from this server: connections to any other are made anew, and
-    /// find the master as the sentinels name it then.
-    pub(crate) async fn lead_to(&self, host: &str, port: u16) -> Result<(), SharedCacheError> {
+    /// Sees to it that values are read from these servers: connections to any other are made anew, and
+    /// find the master as the sentinels name it then, or the cluster as it is then.
+    pub(crate) async fn lead_to(&self, primaries: &[(&str, u16)]) -> Result<(), SharedCacheError> {
         let others: Vec<_> = self.others.lock().values().cloned().collect();
         for connections in others.iter().chain([&self.default]) {
-            connections.lead_to(host, port).await?;
+            connections.lead_to(primaries).await?;
         }
         Ok(())
     }
@@ -197,9 +199,11 @@ impl SharedCache for RedisStore {
                 .max(1);
             Expiration::PX(ms)
         });
-        let (name, value) = (key.bytes().clone(), Value::Bytes(stored.value.clone()));
+        let value = Value::Bytes(stored.value.clone());
         let written = connections.ask(async |client| {
             self.count_round_trip();
+            let (name, value) = (key.bytes().clone(), value.clone());
+            let expires = expires.clone();
             client.set(name, value, expires, None, false).await
         });
         written.await
@@ -292,7 +296,7 @@ fn read(value: Value, left: i64) -> Result<Read, &'static str> {
     };
     let ttl = match u64::try_from(left) {
         Ok(0) => return Ok(Read::Absent),
-        Ok(ms) => Some(std::time::Duration::from_millis(ms)),
+        Ok(ms) => Some(Duration::from_millis(ms)),
         Err(_) if left == -1 => None,
         Err(_) => return Ok(Read::Absent),
     };

@@ -95,14 +95,19 @@ impl Session {
                 _ => members.extend(by_keyspace(directory, &primaries, place, &prefixes).await?),
             }
         }
+        if let Some(store) = store
+            && !matches!(directory.servers, Servers::Single(_))
+        {
+            let places = primaries
+                .iter()
+                .map(|place| (place.host.as_str(), place.port));
+            let led = store.lead_to(&places.collect::<Vec<_>>()).await;
+            led.map_err(|error| LinkError::Failed(error.to_string()))?;
+        }
         let master = match directory.servers {
             Servers::Sentinels(..) => primaries.into_iter().next(),
             _ => None,
         };
-        if let (Some(master), Some(store)) = (&master, store) {
-            let led = store.lead_to(&master.host, master.port).await;
-            led.map_err(|error| LinkError::Failed(error.to_string()))?;
-        }
         let proofs = Proofs::new(members.len() + usize::from(master.is_some()), asked);
         Ok(Self {
             how,

@@ -21,7 +21,10 @@ section! {
         /// Allows an address beyond this machine without a password. Whoever reaches the port may
         /// then do in L2 whatever `l2.redis` may.
         allow_unauthenticated: bool = false;
-        /// Most connections open at once; past it new ones get an error and are closed.
+        /// Most connections open at once; past it new ones get an error and are closed. Fewer, with a
+        /// warning, where the process may open too few files: each takes one, and with the Redis
+        /// backend one more for a connection to L2 of its own. The limit is raised as far as the
+        /// system lets it be.
         max_connections: usize = 10_000, 1 => 1_000_000;
         /// Largest argument, and largest command as a whole; past it an error, and the connection
         /// is closed.

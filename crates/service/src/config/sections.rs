@@ -397,6 +397,10 @@ section! {
         /// `redis-stream`: this process's name in the group, the same after a restart; unset =
         /// the host's name and the port of `http.addr` (with port 0 the process id).
         consumer: Option<String> = None;
+        /// `redis-stream`: how long an entry may be with a consumer of the group unacknowledged before
+        /// another takes it over: as long as a process may take to restart. One that is only slow and
+        /// still handles it has it handled twice.
+        claim_after: Span = Span::secs(30), Span::millis(100) => Span::secs(86_400);
         /// `file`: the trace, plain, `.gz` or `.zst`.
         path: Option<PathBuf> = None;
         /// `file`, `stdin`: how fast it is played, as a multiple of the recorded speed; 0 = as

@@ -3,6 +3,7 @@
 
 mod history;
 mod proxy;
+mod replicated;
 mod rig;
 mod trouble;
 mod ways;

@@ -1,5 +1,6 @@
 //! A Forewarm in this process, a writer that goes past it, and readers.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -57,6 +58,9 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Readers and a writer at work, until they are told to stop.
 pub(crate) struct Traffic {
     pub(crate) history: Arc<History>,
+    /// Reads begun, answered or not.
+    #[allow(dead_code, reason = "another suite keeps books on it")]
+    pub(crate) asked: Arc<AtomicU64>,
     versions: Arc<AtomicU64>,
     /// Where the writer writes.
     port: Arc<AtomicU16>,
@@ -71,6 +75,7 @@ impl Traffic {
     pub(crate) fn start(forewarm: &Arc<Forewarm>, port: u16, replicas: usize) -> Self {
         let mut traffic = Self {
             history: Arc::default(),
+            asked: Arc::default(),
             versions: Arc::new(AtomicU64::new(0)),
             port: Arc::new(AtomicU16::new(port)),
             stop: Arc::default(),
@@ -79,11 +84,12 @@ impl Traffic {
         };
         for reader in 0..3 {
             let (forewarm, history) = (Arc::clone(forewarm), Arc::clone(&traffic.history));
-            let stop = Arc::clone(&traffic.stop);
+            let (asked, stop) = (Arc::clone(&traffic.asked), Arc::clone(&traffic.stop));
             traffic.tasks.push(tokio::spawn(async move {
                 let mut key = reader;
                 while !stop.load(Ordering::Relaxed) {
                     key = (key + 5) % KEYS;
+                    asked.fetch_add(1, Ordering::Relaxed);
                     read(&forewarm, key, &history).await;
                     sleep(Duration::from_millis(1)).await;
                 }
@@ -94,7 +100,7 @@ impl Traffic {
             versions: Arc::clone(&traffic.versions),
             port: Arc::clone(&traffic.port),
             replicas,
-            connection: None,
+            connections: HashMap::new(),
         };
         let stop = Arc::clone(&traffic.stop);
         traffic.writer = Some(thread::spawn(move || {
@@ -170,7 +176,7 @@ struct Writer {
     versions: Arc<AtomicU64>,
     port: Arc<AtomicU16>,
     replicas: usize,
-    connection: Option<(u16, BufReader<TcpStream>)>,
+    connections: HashMap<u16, BufReader<TcpStream>>,
 }
 
 impl Writer {
@@ -195,29 +201,45 @@ impl Writer {
 
     /// Whether the server (and its replicas) said that it is done.
     fn acknowledged(&mut self, command: &[&str]) -> bool {
-        let done = self
-            .command(command)
-            .is_some_and(|reply| !reply.starts_with('-'));
-        if !done || self.replicas == 0 {
-            return done;
+        let port = self.port.load(Ordering::Relaxed);
+        let Some((by, reply)) = self.followed(port, command) else {
+            return false;
+        };
+        if reply.starts_with('-') || self.replicas == 0 {
+            return !reply.starts_with('-');
         }
         let (replicas, wanted) = (self.replicas.to_string(), self.replicas as u64);
-        let reply = self.command(&["WAIT", &replicas, "100"]);
+        let reply = self.command(by, &["WAIT", &replicas, "100"]);
         let count = reply.and_then(|reply| reply.trim().strip_prefix(':')?.parse::<u64>().ok());
         count.is_some_and(|count| count >= wanted)
     }
 
+    /// A command sent to whom a cluster says; who answered, and what.
+    fn followed(&mut self, mut port: u16, command: &[&str]) -> Option<(u16, String)> {
+        for _ in 0..4 {
+            let reply = self.command(port, command)?;
+            let (moved, asked) = (reply.starts_with("-MOVED "), reply.starts_with("-ASK "));
+            if !moved && !asked {
+                return Some((port, reply));
+            }
+            port = reply.trim().rsplit(':').next()?.parse().ok()?;
+            if asked {
+                self.command(port, &["ASKING"])?;
+            }
+        }
+        None
+    }
+
     /// One line of an answer, all that these commands have.
-    fn command(&mut self, parts: &[&str]) -> Option<String> {
-        let port = self.port.load(Ordering::Relaxed);
-        let (_, mut connection) = match self.connection.take().filter(|(to, _)| *to == port) {
+    fn command(&mut self, port: u16, parts: &[&str]) -> Option<String> {
+        let mut connection = match self.connections.remove(&port) {
             Some(open) => open,
             None => {
                 let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
                 let limit = Some(Duration::from_millis(300));
                 stream.set_read_timeout(limit).ok()?;
                 stream.set_nodelay(true).ok()?;
-                (port, BufReader::new(stream))
+                BufReader::new(stream)
             }
         };
         let mut out = format!("*{}\r\n", parts.len());
@@ -229,7 +251,7 @@ impl Writer {
         let read = connection.read_line(&mut line);
         // A connection whose answer is outstanding would answer the next command with it.
         (read.ok()? > 0).then(|| {
-            self.connection = Some((port, connection));
+            self.connections.insert(port, connection);
             line
         })
     }

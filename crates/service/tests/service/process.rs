@@ -55,13 +55,29 @@ impl Service {
     }
 
     pub(crate) fn start_in(store: &Path, folder: TempDir, settings: &[&str]) -> Self {
+        Self::spawn(command(&[]), store, folder, settings)
+    }
+
+    /// With this many files that it may open; `ulimit` is the shell's, such as `-Sn 200`.
+    #[allow(dead_code, reason = "one suite of several asks for it")]
+    pub(crate) fn start_under(ulimit: &str, settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().to_owned();
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit {ulimit} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, BINARY]);
+        Self::spawn(shell, &path, folder, settings)
+    }
+
+    fn spawn(mut command: Command, store: &Path, folder: TempDir, settings: &[&str]) -> Self {
         let store = format!("l2.embedded.path={}", store.display());
         let mut arguments = vec!["serve", "--set", "http.addr=127.0.0.1:0", "--set", &store];
         arguments.extend(["--set", "resp.addr=127.0.0.1:0"]);
         for setting in settings {
             arguments.extend(["--set", setting]);
         }
-        let mut child = command(&arguments)
+        let mut child = command
+            .args(&arguments)
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -75,6 +75,32 @@ async fn a_reader_whose_leader_goes_away_reads_for_itself() {
     assert_eq!(world.held(&key(1)).as_deref(), Some("value"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reader_whose_leaders_go_away_one_after_the_other_ends_in_time() {
+    let world = world(10, |config| {
+        config.demand_timeout = Duration::from_millis(500)
+    });
+    world.l2.hold();
+    let k = key(1);
+    let began = tokio::time::Instant::now();
+    // Each comes while the one before flies, and goes away after 400 ms, as clients do.
+    let leader = async |n: u64| {
+        tokio::time::sleep(Duration::from_millis(300 * n)).await;
+        let read = world.engine.get(&k, world.now());
+        let _ = tokio::time::timeout(Duration::from_millis(400), read).await;
+    };
+    let reader = async {
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        let begun = tokio::time::Instant::now();
+        let answer = world.engine.get(&k, world.now()).await;
+        (answer, begun.elapsed())
+    };
+    let leaders = join_all((0..4).map(leader));
+    let ((answer, took), _) = tokio::join!(reader, leaders);
+    assert!(answer.is_err_and(|error| error.to_string().contains("500ms")));
+    assert_eq!(took, Duration::from_millis(500), "{:?}", began.elapsed());
+}
+
 /// A warm of key 2 is under way, and `readers` wait for it.
 async fn wait_for_a_warm(fault: Fault, readers: usize) -> (World, Vec<Option<String>>) {
     let mut world = world(10, |_| {});

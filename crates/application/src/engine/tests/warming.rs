@@ -28,7 +28,7 @@ mock! {
 }
 
 /// Keys 11 … 10 + n are read after key 1, and key 30 after key 2; all are in L2.
-fn taught(n: u32, adapt: impl FnOnce(&mut EngineConfig)) -> World {
+pub(super) fn taught(n: u32, adapt: impl FnOnce(&mut EngineConfig)) -> World {
     let mut world = world(100, adapt);
     let targets: Vec<Key> = (11..11 + n).map(key).collect();
     world.teach(&key(1), &targets);
@@ -216,20 +216,6 @@ async fn a_warm_that_failed_has_cost_l2_a_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_that_the_open_breaker_refuses_is_an_error_and_reads_nothing() {
-    let world = taught(3, |_| {});
-    world.l2.script([Fault::Refused; 3]);
-    for _ in 0..10 {
-        world.trigger(&key(1));
-        world.warm().await;
-    }
-    assert_eq!(world.l2.calls().len(), 3, "then the breaker is open");
-    let operations = world.engine.status(world.now()).operations;
-    assert_eq!((operations.error, operations.skipped), (10, 0));
-    assert!(world.engine.flights.is_empty());
-}
-
-#[tokio::test(start_paused = true)]
 async fn an_operation_with_something_to_fetch_is_an_error_while_changes_go_unheard() {
     let world = taught(3, |_| {});
     world.engine.link_lost();
@@ -261,24 +247,21 @@ async fn a_warm_whose_task_is_stopped_leaves_nothing_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_three_failures_warming_rests_and_demand_does_not() {
+async fn what_warms_took_in_an_overload_is_not_believed_for_ever() {
     let mut world = taught(1, |_| {});
-    world.l2.script([Fault::Refused; 3]);
-    for _ in 0..5 {
-        world.trigger(&key(1));
-        world.warm().await;
-    }
-    assert_eq!(world.l2.take_calls().len(), 3);
-    world.l2.script([Fault::Refused]);
-    assert!(world.engine.get(&key(40), world.now()).await.is_err());
-    assert_eq!(world.l2.take_calls().len(), 1);
-    world.pass(Duration::from_millis(500));
+    world.engine.tick(world.now());
+    world.engine.warm_took(Duration::from_millis(80));
+    // While warms go out they say themselves what they take.
     world.trigger(&key(1));
-    assert_eq!(
-        world.warm().await.warmed,
-        1,
-        "after the pause it tries again"
-    );
+    assert_eq!(world.warm().await.warmed, 1);
+    world.engine.tick(world.now());
+    assert_eq!(world.engine.warms_take(), Duration::from_millis(80));
+    for _ in 0..10 {
+        world.pass(Duration::from_secs(1));
+        world.engine.tick(world.now());
+    }
+    let believed = world.engine.warms_take();
+    assert!(believed < Duration::from_millis(5), "{believed:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -235,6 +235,10 @@ impl RedisConfig {
             // A command is written once. One that was under way when the connection broke has
             // failed; written again later, a SET would undo somebody's newer one.
             max_command_attempts: 1,
+            // The client would take the answer to its ASKING for that to whatever is under way on the
+            // same connection, and end its task when a command has no attempt left. Commands that
+            // are sent elsewhere are made again by whoever has sent them.
+            max_redirections: 0,
             max_command_buffer_len: self.max_in_flight,
             // A wrong password may be put right on the server.
             reconnect_on_auth_error: true,

@@ -5,6 +5,17 @@ use std::time::Duration;
 use forewarm_application::ports::SharedCacheError;
 use fred::error::{Error, ErrorKind};
 
+/// The client's words when a node of a cluster has sent a command elsewhere, which it may not follow
+/// (see [`RedisConfig::client`](super::RedisConfig)).
+const REDIRECTED: &str = "Too many redirections.";
+/// Ours: nobody has carried the command out, and the client knows the cluster anew.
+const MOVING: &str = "the key is moving between nodes of the cluster";
+
+/// Whether a node of a cluster has sent the command elsewhere.
+pub(super) fn is_redirected(error: &SharedCacheError) -> bool {
+    matches!(error, SharedCacheError::Unavailable { reason } if reason == MOVING)
+}
+
 /// Our kind for the client's error; `after` is the limit that a timeout means.
 pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
     let reason = text(error);
@@ -13,7 +24,15 @@ pub(crate) fn fault(error: &Error, after: Duration) -> SharedCacheError {
         Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "MOVED" | "ASK") => {
             return SharedCacheError::Unavailable { reason };
         }
+        // Redis has no code of its own for it, and it passes.
+        Some("ERR") if reason.contains("max number of clients") => {
+            return SharedCacheError::Unavailable { reason };
+        }
         Some(_) => return SharedCacheError::Refused { reason },
+        None if reason == REDIRECTED => {
+            let reason = MOVING.to_owned();
+            return SharedCacheError::Unavailable { reason };
+        }
         None => {}
     }
     match error.kind() {
@@ -119,6 +138,13 @@ mod tests {
             "LOADING Redis is loading the dataset in memory",
             true,
         );
+        check(
+            ErrorKind::Unknown,
+            "ERR max number of clients reached",
+            true,
+        );
+        let moving = check(ErrorKind::Routing, REDIRECTED, true);
+        assert!(is_redirected(&moving));
         check(
             ErrorKind::Unknown,
             "OOM command not allowed when used memory > 'maxmemory'.",
