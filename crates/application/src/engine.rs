@@ -15,9 +15,11 @@
 mod absences;
 mod config;
 mod control;
+mod explain;
 mod ghost;
 mod invalidation;
 mod learning;
+mod listeners;
 mod lookup;
 mod observation;
 mod shadow;
@@ -52,7 +54,9 @@ use observation::{Observation, What};
 
 pub use crate::metrics::Level;
 pub use config::EngineConfig;
+pub use explain::{Explained, Explanation, Fate, Obstacle};
 pub use ghost::Ghost;
+pub use listeners::{Listening, Origin, Told};
 pub use status::{Correlation, Status};
 pub use tap::{Heard, Tap, TapCounts};
 pub use warming::WarmReport;
@@ -132,6 +136,7 @@ pub struct Engine {
     ghost: Mutex<Ghost>,
     ghost_sample: ghost::Sample,
     tap: Option<Arc<Tap>>,
+    listeners: Arc<listeners::Listeners>,
     events: ArrayQueue<Observation>,
     /// Events that were asked about and wait to be learned from; as many as `events` holds, at most.
     backlog: Mutex<VecDeque<learning::Waiting>>,
@@ -206,6 +211,7 @@ impl Engine {
             ghost_sample: parts.ghost.sample(),
             ghost: Mutex::new(parts.ghost),
             tap: None,
+            listeners: Arc::default(),
             key_of: parts.key_of,
             wake_learner: parts.wake_learner,
             wake_warmer: parts.wake_warmer,
@@ -304,8 +310,15 @@ impl Engine {
     fn queue(&self, observation: Observation) -> Observed {
         let tap = self.tap.as_ref();
         let heard = tap.and_then(|tap| tap.listen(&observation));
+        let told = self.listeners.heard(&observation);
         if self.events.push(observation).is_err() {
+            if told.is_some() {
+                self.listeners.missed();
+            }
             return Observed::Dropped;
+        }
+        if let Some(told) = &told {
+            self.listeners.tell(told);
         }
         // Only now: whoever is told that an event was dropped may bring it again.
         if let (Some(tap), Some(heard)) = (tap, heard) {

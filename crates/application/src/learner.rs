@@ -1,6 +1,8 @@
 //! The learner: the model, the strategy in force and the queue of pairs to warm for. One lock's
 //! worth of state; nothing here waits.
 
+mod explain;
+
 use std::collections::VecDeque;
 
 use std::time::Duration;
@@ -10,6 +12,8 @@ use forewarm_domain::{
     ModelConfig, Network, PairId, Reason, SelectionContext, SelectionStrategy, SourceKind,
     Standing, Timestamp, Trigger, Verdict,
 };
+
+pub use explain::{Judged, Verdicts};
 
 /// A wish to warm the partners of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +98,38 @@ impl Network for ModelNetwork<'_> {
     fn partners(&self, pair: PairId, out: &mut Vec<Association>) {
         self.model
             .associations(pair, SourceKind::Read, self.now, out);
+    }
+}
+
+/// How likely an event makes a read of this partner, by all that it says itself.
+fn points(partner: &Association) -> f32 {
+    let lately = partner.followed.yes() as f32 / (partner.followed.len() + 1) as f32;
+    partner.probability.max(lately)
+}
+
+/// What is known of a partner that L1 lacks.
+fn evidence(
+    partner: &Association,
+    trigger: Trigger,
+    standing: Standing,
+    (votes, joint): (u8, f32),
+    idle: Option<u64>,
+) -> Evidence {
+    Evidence {
+        kind: partner.kind,
+        trigger,
+        second_hop: false,
+        standing,
+        followed: partner.followed,
+        came: partner.came,
+        support: partner.support,
+        probability: partner.probability,
+        chance: partner.chance,
+        lag: partner.lag,
+        votes,
+        joint,
+        idle,
+        popularity: partner.popularity,
     }
 }
 
@@ -266,33 +302,17 @@ impl Learner {
     fn assess(&mut self, request: Request, now: Timestamp, standing: impl Fn(&Key) -> Standing) {
         let (model, expectations) = (&self.model, &mut self.expectations);
         self.partners.retain_mut(|partner| {
-            let lately = partner.followed.yes() as f32 / (partner.followed.len() + 1) as f32;
-            let points = partner.probability.max(lately);
             // An event votes once, however many operations it asks for.
             let (votes, joint) = match request.part {
-                0 => expectations.vote(partner.pair, points),
+                0 => expectations.vote(partner.pair, points(partner)),
                 _ => expectations.voted(partner.pair),
             };
             let standing = model.key(partner.pair).map_or(Standing::Fresh, &standing);
             if standing == Standing::Fresh {
                 return false;
             }
-            let evidence = Evidence {
-                kind: partner.kind,
-                trigger: request.trigger,
-                second_hop: false,
-                standing,
-                followed: partner.followed,
-                came: partner.came,
-                support: partner.support,
-                probability: partner.probability,
-                chance: partner.chance,
-                lag: partner.lag,
-                votes,
-                joint,
-                idle: expectations.idle(partner.pair),
-                popularity: partner.popularity,
-            };
+            let idle = expectations.idle(partner.pair);
+            let evidence = evidence(partner, request.trigger, standing, (votes, joint), idle);
             partner.expected = expectations.expect((request.pair, partner.pair), &evidence, now);
             true
         });

@@ -1,11 +1,15 @@
 //! The command line.
 
+mod client;
 mod config;
 mod demo;
 mod exit;
+mod explain;
 mod generate;
+mod record;
 mod replay;
 mod serve;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +55,12 @@ enum Command {
     /// Backtest on recordings, in virtual time; the same input gives the same answer.
     #[command(after_help = replay::EXAMPLES)]
     Replay(replay::ReplayArguments),
+    /// Write a live stream down as a trace, to be replayed.
+    #[command(after_help = record::EXAMPLES)]
+    Record(record::RecordArguments),
+    /// Say why a pair is or isn't warmed, by a running service.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArguments),
     /// Show or check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -110,6 +120,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Generate(arguments)) => generate::run(&arguments),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Record(arguments)) => record::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Config(command)) => config::run(&command),
     }
 }

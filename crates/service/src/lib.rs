@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
+mod explain;
 mod feeds;
 mod figures;
 pub mod http;

@@ -8,6 +8,7 @@
 
 mod entry;
 mod stats;
+mod tail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::codec::KeyCodec;
 use crate::l2::redis::{RedisConfig, RedisConfigError, text};
 use entry::{Entry, group_lag, read_claimed, read_delivered};
 pub use stats::StreamStats;
+pub use tail::{StreamTail, TailError};
 
 /// Which stream, as whom, and how.
 #[derive(Debug, Clone)]
@@ -162,6 +164,7 @@ impl Drop for RedisStreamFeed {
 }
 
 /// The client's own task must end with the feed's.
+#[derive(Debug)]
 struct AbortOnDrop(fred::types::ConnectHandle);
 
 impl Drop for AbortOnDrop {
