@@ -18,4 +18,5 @@ mod recordings;
 mod replay;
 mod shadow;
 mod stream;
+mod studies;
 mod tls;
