@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use forewarm_domain::model::snapshot::{self, SnapshotError};
 use forewarm_domain::{
-    Association, Candidate, Event, Evidence, Expectations, History, Horizon, Key, Model,
+    Association, Candidate, Estimator, Event, Evidence, Expectations, History, Horizon, Key, Model,
     ModelConfig, Network, PairId, Reason, SelectionContext, SelectionStrategy, SourceKind,
     Standing, Timestamp, Trigger, Verdict,
 };
@@ -397,6 +399,33 @@ impl Learner {
     /// The model, to advance or restore it.
     pub fn model_mut(&mut self) -> &mut Model {
         &mut self.model
+    }
+
+    /// Model and estimator as bytes, as of `now`.
+    pub fn save(&self, now: Timestamp) -> Vec<u8> {
+        snapshot::save(&self.model, self.expectations.estimator(), now)
+    }
+
+    /// Adds what was saved to what is known; how many pairs it held.
+    pub fn load(
+        &mut self,
+        bytes: &[u8],
+        now: Timestamp,
+        key_of: &dyn Fn(Bytes, u16) -> Key,
+    ) -> Result<usize, SnapshotError> {
+        let loaded = snapshot::load(&mut self.model, bytes, now, key_of)?;
+        if let Some(estimator) = &loaded.estimator {
+            self.expectations.merge(estimator);
+        }
+        Ok(loaded.pairs)
+    }
+
+    /// Puts a model in the place of an empty one, and takes over what an estimator has learned.
+    pub fn restore(&mut self, model: Model, estimator: Option<&Estimator>) {
+        self.model = model;
+        if let Some(estimator) = estimator {
+            self.expectations.merge(estimator);
+        }
     }
 
     /// The strategy in force.

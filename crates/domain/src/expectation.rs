@@ -200,6 +200,16 @@ impl Expectations {
         self.estimator.expected(&evidence.clues())
     }
 
+    /// What the estimator has learned.
+    pub fn estimator(&self) -> &Estimator {
+        &self.estimator
+    }
+
+    /// Takes over what another estimator has learned.
+    pub fn merge(&mut self, estimator: &Estimator) {
+        self.estimator.merge(estimator);
+    }
+
     /// Predictions under way.
     pub fn watched(&self) -> usize {
         self.places.len() - self.free.len()

@@ -6,8 +6,11 @@ mod demo;
 mod exit;
 mod explain;
 mod generate;
+mod model;
+mod prometheus;
 mod record;
 mod replay;
+mod rollout;
 mod serve;
 mod table;
 
@@ -28,7 +31,7 @@ Examples:
   forewarm config show --preset production        what is in force, and where it came from
 
 Exit codes: 0 done, 64 bad usage or configuration, 66 unreadable input, 69 a needed server is
-unavailable, 70 internal error.";
+unavailable, 70 internal error; 1 where a check was made and is not met.";
 
 /// A predictive near-cache: learns which keys are read together and fetches them before they
 /// are asked for. Without a command it serves.
@@ -61,6 +64,12 @@ enum Command {
     /// Say why a pair is or isn't warmed, by a running service.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArguments),
+    /// Save, load or merge what services have learned.
+    #[command(subcommand, after_help = model::EXAMPLES)]
+    Model(model::ModelCommand),
+    /// Check a phase of the roll-out, switch modes, roll back.
+    #[command(subcommand, after_help = rollout::EXAMPLES)]
+    Rollout(rollout::RolloutCommand),
     /// Show or check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -122,6 +131,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Record(arguments)) => record::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
+        Some(Command::Model(command)) => model::run(&command),
+        Some(Command::Rollout(command)) => rollout::run(&command),
         Some(Command::Config(command)) => config::run(&command),
     }
 }

@@ -20,6 +20,8 @@ pub enum Failure {
     Unavailable(anyhow::Error),
     /// 70: anything else.
     Internal(anyhow::Error),
+    /// 1: a check was made and is not met; what it found has been printed.
+    NotMet,
     /// 0: the reader of our output went away.
     BrokenPipe,
 }
@@ -31,7 +33,7 @@ impl Failure {
             Self::Input(error) => Some((66, error)),
             Self::Unavailable(error) => Some((69, error)),
             Self::Internal(error) => Some((70, error)),
-            Self::BrokenPipe => None,
+            Self::NotMet | Self::BrokenPipe => None,
         }
     }
 
@@ -76,7 +78,10 @@ pub(super) fn report(result: Result<(), Failure>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let Some((code, error)) = failure.parts() else {
-        return ExitCode::SUCCESS;
+        return match failure {
+            Failure::NotMet => ExitCode::from(1),
+            _ => ExitCode::SUCCESS,
+        };
     };
     let _ = writeln!(io::stderr(), "forewarm: {}", chain(error.as_ref()));
     ExitCode::from(code)

@@ -86,3 +86,31 @@ async fn what_stands_against_it_is_named_and_an_unknown_pair_is_an_answer() {
     );
     assert!(unknown.partners.is_empty() && unknown.sources.is_empty());
 }
+
+/// Without it a restored model would weigh its partners as on the first day.
+#[tokio::test]
+async fn what_the_estimator_has_learned_is_saved_and_restored_with_the_model() {
+    let learned = |bytes: &[u8]| bytes[bytes.len() - 8 - 11_280..bytes.len() - 8].to_vec();
+    let mut taught = world(64, |_| {});
+    taught.teach(&key(1), &[key(2), key(3)]);
+    for _ in 0..50 {
+        taught.trigger(&key(1));
+        taught.warm().await;
+        taught.now += 5;
+        taught
+            .engine
+            .observe_read(&key(2), taught.now(), taught.now())
+            .expect("timely");
+        taught.now += 5_000;
+        taught.learn_all();
+    }
+    let saved = taught.engine.save_model(taught.now());
+    let fresh = world(64, |_| {});
+    let before = learned(&fresh.engine.save_model(fresh.now()));
+    assert_ne!(before, learned(&saved), "nothing was learned");
+    assert_eq!(fresh.engine.restore_model(&saved, taught.now()), Ok(3));
+    assert_eq!(
+        learned(&fresh.engine.save_model(taught.now())),
+        learned(&saved)
+    );
+}
