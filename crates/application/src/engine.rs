@@ -10,11 +10,12 @@
 //!
 //! Every method takes `now`; nothing here reads a clock. `observe_*` and hits of `get` are
 //! synchronous and allocate nothing. Locks, in the order in which they may be held: learner →
-//! backlog → ghost → rollout; flights → ledger → L1's own; governor and shadow hold nothing else.
+//! backlog → ghost → rollout; drift → learner; flights → ledger → L1's own; governor and shadow hold nothing else.
 
 mod absences;
 mod config;
 mod control;
+mod drift;
 mod explain;
 mod ghost;
 mod invalidation;
@@ -133,6 +134,7 @@ pub struct Engine {
     strategy_label: RwLock<Option<StrategyLabel>>,
     rollout: RwLock<Rollout>,
     shadow: shadow::Shadow,
+    drift: Mutex<drift::Drift>,
     ghost: Mutex<Ghost>,
     ghost_sample: ghost::Sample,
     tap: Option<Arc<Tap>>,
@@ -222,6 +224,7 @@ impl Engine {
             attempts: Attempts::default(),
             breaker: Mutex::default(),
             shadow: shadow::Shadow::default(),
+            drift: Mutex::default(),
             windows: Mutex::default(),
             config,
         }

@@ -10,6 +10,7 @@ mod model;
 mod prometheus;
 mod record;
 mod replay;
+mod report;
 mod rollout;
 mod serve;
 mod table;
@@ -70,6 +71,9 @@ enum Command {
     /// Check a phase of the roll-out, switch modes, roll back.
     #[command(subcommand, after_help = rollout::EXAMPLES)]
     Rollout(rollout::RolloutCommand),
+    /// Say what is normal here and which alerts were right, by a Prometheus.
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::ReportArguments),
     /// Show or check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -133,6 +137,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Model(command)) => model::run(&command),
         Some(Command::Rollout(command)) => rollout::run(&command),
+        Some(Command::Report(arguments)) => report::run(&arguments),
         Some(Command::Config(command)) => config::run(&command),
     }
 }

@@ -4,6 +4,7 @@ mod absent;
 mod announced;
 mod books;
 mod demand;
+mod drift;
 mod explain;
 mod fence;
 mod ghost;

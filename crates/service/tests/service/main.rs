@@ -17,6 +17,7 @@ mod process;
 mod record;
 mod recordings;
 mod replay;
+mod report;
 mod rollout;
 mod shadow;
 mod stream;

@@ -87,20 +87,25 @@ impl Drop for Past {
     }
 }
 
-/// Series in OpenMetrics' text, with a sample every ten minutes up to now.
+/// Series in OpenMetrics' text, with samples up to now.
 pub(crate) struct Samples {
     text: String,
     pub(crate) steps: usize,
+    step: f64,
     end: f64,
 }
 
-const STEP: f64 = 600.0;
-
 impl Samples {
     pub(crate) fn of_days(days: usize) -> Self {
+        Self::every(600, days)
+    }
+
+    /// The same with a sample every so many seconds.
+    pub(crate) fn every(seconds: usize, days: usize) -> Self {
         Self {
             text: String::new(),
-            steps: days * 144,
+            steps: days * 86_400 / seconds,
+            step: seconds as f64,
             end: now_ms() as f64 / 1e3,
         }
     }
@@ -121,12 +126,16 @@ impl Samples {
         let _ = writeln!(self.text, "# TYPE {family} {kind}");
         for labels in labels {
             for step in 0..=self.steps {
-                let at = self.end - STEP * (self.steps - step) as f64;
-                let value = value(labels, step);
+                let (at, value) = (self.at(step), value(labels, step));
                 let _ = writeln!(self.text, "{name}{{{labels}}} {value} {at:.3}");
             }
         }
         self
+    }
+
+    /// The time of a step, in seconds since the epoch.
+    pub(crate) fn at(&self, step: usize) -> f64 {
+        self.end - self.step * (self.steps - step) as f64
     }
 
     pub(crate) fn done(&self) -> String {
