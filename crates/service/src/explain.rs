@@ -104,7 +104,7 @@ pub(crate) fn account(core: &Core, key: &Key) -> Account {
         partners: explanation
             .partners
             .iter()
-            .map(|partner| row(core, partner, explanation.price))
+            .map(|partner| row(core, partner, &explanation))
             .collect(),
         pointed_at_by: explanation
             .sources
@@ -142,7 +142,7 @@ fn against(core: &Core, key: &Key, explanation: &Explanation) -> Vec<String> {
     against
 }
 
-fn row(core: &Core, partner: &Explained, price: f32) -> Row {
+fn row(core: &Core, partner: &Explained, explanation: &Explanation) -> Row {
     let percent = |share: f32| format!("{:.0} %", share * 100.0);
     let state = match partner.fate {
         Fate::Warmed => "would be warmed".to_owned(),
@@ -151,11 +151,18 @@ fn row(core: &Core, partner: &Explained, price: f32) -> Row {
         Fate::Mode(Mode::Shadow) => "on the shadow side of the roll-out".to_owned(),
         Fate::Mode(_) => "its chain is off".to_owned(),
         Fate::NoRoom => "L1 is full of what is read more surely".to_owned(),
-        Fate::NotChosen => "not chosen by the strategy (score, support or rank)".to_owned(),
+        Fate::NotChosen => match explanation.floor {
+            Some(floor) if partner.association.score < floor => format!(
+                "score below {}, the least that {} takes now",
+                rounded(floor),
+                explanation.strategy
+            ),
+            _ => format!("not among the best that {} takes", explanation.strategy),
+        },
         Fate::NotWorthIt => format!(
             "read in time with a probability of {}, and a fetch costs {}",
             percent(partner.expected),
-            percent(price)
+            percent(explanation.price)
         ),
     };
     Row {

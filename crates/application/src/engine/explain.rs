@@ -76,6 +76,8 @@ pub struct Explanation {
     pub mode: Mode,
     /// The rule in force.
     pub strategy: &'static str,
+    /// The least score that the rule takes now, where it has one.
+    pub floor: Option<f32>,
     /// The least probability of being read in time that pays for a fetch now.
     pub price: f32,
     /// What stands against all warms for it.
@@ -123,6 +125,9 @@ impl Engine {
         let closed = self.is_closed();
         let mut learner = self.learner.lock();
         let strategy = learner.strategy().name();
+        let parameters = learner.strategy().parameters();
+        let floor = parameters.iter().find(|(name, _)| *name == "min_score");
+        let floor = floor.map(|(_, floor)| *floor as f32);
         let id = learner.model().id(key);
         let (mut partners, mut second_hops) = (Vec::new(), 0);
         for kind in SourceKind::ALL {
@@ -168,6 +173,7 @@ impl Engine {
             standing: self.l1.standing(key, now),
             mode: rollout.mode(key),
             strategy,
+            floor,
             price,
             obstacles,
             partners,

@@ -118,9 +118,13 @@ fn cells(row: &Value) -> [String; 9] {
     };
     let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let followed = row["followed"].as_array().map_or(&[][..], Vec::as_slice);
-    let marks = followed
-        .iter()
-        .map(|yes| if yes == &true { '+' } else { '-' });
+    let marks = followed.iter().map(|yes| {
+        if yes.as_bool() == Some(true) {
+            '+'
+        } else {
+            '-'
+        }
+    });
     [
         format!("{}/{}", text("chain"), text("pair")),
         text("after"),

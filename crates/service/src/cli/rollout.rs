@@ -216,9 +216,7 @@ fn as_json(phase: u8, passed: bool, verdicts: &[Verdict]) -> Value {
 fn as_table(phase: u8, passed: bool, verdicts: &[Verdict]) -> String {
     let mut rows = vec![["criterion", "value", "wanted", "verdict", ""].map(str::to_owned)];
     rows.extend(verdicts.iter().map(|verdict| {
-        let value = verdict
-            .value
-            .map_or_else(|| "–".to_owned(), |value| short(value));
+        let value = verdict.value.map_or_else(|| "–".to_owned(), short);
         [
             verdict.criterion.id.to_owned(),
             value,

@@ -39,7 +39,11 @@ pub(super) fn paragraph(account: &Account) -> String {
 /// What follows one kind of event.
 fn followed_by(text: &mut String, event: &str, partners: &[&Row]) {
     let count = partners.len();
-    let those = if count == 1 { "pair is" } else { "pairs are" };
+    let those = match count {
+        1 => "pair is",
+        10.. => "pairs or more are",
+        _ => "pairs are",
+    };
     let _ = write!(
         text,
         " After {} of it {count} {those} known to be read",

@@ -16,10 +16,7 @@ fn past() -> String {
         let low = step.clamp(bad.start, bad.end) - bad.start;
         (step - low) as f64 * 930.0 + low as f64 * 700.0
     };
-    let misses = {
-        let hits = hits.clone();
-        move |step: usize| step as f64 * 1_000.0 - hits(step)
-    };
+    let misses = move |step: usize| step as f64 * 1_000.0 - hits(step);
     let alert = |name: &str, severity: &str| {
         format!(r#"alertname="{name}",alertstate="firing",job="forewarm",severity="{severity}""#)
     };

@@ -67,7 +67,7 @@ pub(super) const GROUP: Group = Group {
         },
         Alert {
             name: "AssociationsDrift",
-            expr: r#"last_over_time(arbitrage_correlation_drift_ratio{job="forewarm"}[30m]) > @association_drift.info"#,
+            expr: r#"last_over_time(arbitrage_correlation_drift_ratio{job="forewarm"}[5m]) > @association_drift.info"#,
             pending: "30m",
             severity: Severity::Info,
             component: "warming",
