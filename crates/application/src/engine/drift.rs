@@ -42,14 +42,17 @@ pub(super) struct Drift {
 }
 
 impl Engine {
-    /// Makes the next list when its time has come, and sets the gauge once there is one of an hour
-    /// ago.
+    /// Makes the next list when its time has come, and sets the gauge: 0 until there is a list of an
+    /// hour ago.
     pub(super) fn measure_drift(&self, now: Timestamp) {
         let mut drift = self.drift.lock();
         if now < drift.next {
             return;
         }
         drift.next = now + EVERY;
+        if drift.lists.is_empty() {
+            self.metrics.set_drift(0.0);
+        }
         let mut learner = self.learner.lock();
         if drift.lists.len() >= BACK
             && let Some(before) = drift.lists.pop_front()

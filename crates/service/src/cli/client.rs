@@ -2,13 +2,15 @@
 //! status looked at.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Uri;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::Failure;
 
@@ -23,6 +25,58 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_BYTES: u64 = 1 << 30;
 /// A body that never ends says something at least this often.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// How a server is reached.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Access {
+    /// A file with the bearer token (else FOREWARM_HTTP__TOKEN).
+    // Never the token itself: others can see a command line.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// A PEM file with the authorities to trust in place of the public ones (https).
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+impl Access {
+    fn token(&self) -> Result<Option<String>, Failure> {
+        match &self.token_file {
+            None => Ok(std::env::var(TOKEN_VARIABLE).ok()),
+            Some(path) => {
+                let text = String::from_utf8(read("--token-file", path)?);
+                let text = text.map_err(|error| Failure::Input(error.into()))?;
+                Ok(Some(text.trim().to_owned()))
+            }
+        }
+    }
+
+    fn roots(&self) -> Result<Option<RootCerts>, Failure> {
+        let Some(path) = &self.ca else {
+            return Ok(None);
+        };
+        let pem = read("--ca", path)?;
+        let shown = path.display();
+        let mut found = Vec::new();
+        for item in parse_pem(&pem) {
+            let item = item.with_context(|| format!("--ca: {shown} is no PEM"));
+            if let PemItem::Certificate(one) = item.map_err(Failure::Input)? {
+                found.push(one);
+            }
+        }
+        if found.is_empty() {
+            return Err(Failure::Input(anyhow!(
+                "--ca: {shown} holds no certificate"
+            )));
+        }
+        Ok(Some(RootCerts::new_with_certs(&found)))
+    }
+}
+
+fn read(option: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path)
+        .with_context(|| format!("{option}: cannot read {}", path.display()))
+        .map_err(Failure::Input)
+}
 
 /// One server.
 #[derive(Debug)]
@@ -48,43 +102,29 @@ impl Answer {
 }
 
 impl Client {
-    /// A client of `base`. The token is read from a file, else from the environment; never from
-    /// the command line, which others can see.
-    pub(super) fn new(
-        option: &str,
-        base: &str,
-        token_file: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    /// A client of `base`, which the command line calls `option`.
+    pub(super) fn new(option: &str, base: &str, access: &Access) -> Result<Self, Failure> {
         let uri: Option<Uri> = base.parse().ok();
         let fits = uri.is_some_and(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
         });
         if !fits {
             return Err(Failure::Usage(anyhow!(
-                "{option}: {base:?} is no URL, expected http://HOST[:PORT]"
+                "{option}: {base:?} is no URL, expected http://HOST[:PORT] or https://…"
             )));
         }
-        let token = match token_file {
-            None => std::env::var(TOKEN_VARIABLE).ok(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    let shown = path.display();
-                    let error = anyhow::Error::new(error);
-                    Failure::Input(error.context(format!("--token-file: cannot read {shown}")))
-                })?;
-                Some(text.trim().to_owned())
-            }
-        };
-        let agent = Agent::config_builder()
+        let mut agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECTING))
             .max_redirects(0)
-            .user_agent(concat!("forewarm/", env!("CARGO_PKG_VERSION")))
-            .build();
+            .user_agent(concat!("forewarm/", env!("CARGO_PKG_VERSION")));
+        if let Some(roots) = access.roots()? {
+            agent = agent.tls_config(TlsConfig::builder().root_certs(roots).build());
+        }
         Ok(Self {
-            agent: agent.into(),
+            agent: agent.build().into(),
             base: base.trim_end_matches('/').to_owned(),
-            token: token.filter(|token| !token.is_empty()),
+            token: access.token()?.filter(|token| !token.is_empty()),
         })
     }
 

@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::Failure;
-use super::client::{Client, DEFAULT_SERVER, escaped};
+use super::client::{Access, Client, DEFAULT_SERVER, escaped};
 
 pub(super) const EXAMPLES: &str = "\
 PAIR is chain/address or chain:address; a name without either is a key, or a pair of the chain
@@ -32,9 +31,8 @@ pub(super) struct ExplainArguments {
     /// The running service.
     #[arg(long, value_name = "URL", default_value = DEFAULT_SERVER)]
     server: String,
-    /// A file with the bearer token (else FOREWARM_HTTP__TOKEN); this route needs none.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -49,11 +47,7 @@ pub(super) enum Format {
 
 pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     let (chain, pair) = parts(&arguments.pair).map_err(Failure::Usage)?;
-    let client = Client::new(
-        "--server",
-        &arguments.server,
-        arguments.token_file.as_deref(),
-    )?;
+    let client = Client::new("--server", &arguments.server, &arguments.access)?;
     let path = format!("/v1/explain/{}/{}", escaped(chain), escaped(pair));
     let answer = client.get(&path)?.json()?;
     let text = match arguments.format {

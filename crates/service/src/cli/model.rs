@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use forewarm_domain::model::snapshot;
 use forewarm_domain::{ChainId, Estimator, Expectations, Key, Model};
 
-use super::client::{Client, DEFAULT_SERVER};
+use super::client::{Access, Client, DEFAULT_SERVER};
 use super::serve::announce;
 use super::{ConfigArguments, Failure, Overrides};
 use crate::clock::Clock;
@@ -44,9 +44,8 @@ pub(super) struct OneFile {
     /// The running service.
     #[arg(long, value_name = "URL", default_value = DEFAULT_SERVER)]
     server: String,
-    /// A file with the bearer token (else FOREWARM_HTTP__TOKEN).
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
 }
 
 #[derive(Debug, Args)]
@@ -71,7 +70,7 @@ pub(super) fn run(command: &ModelCommand) -> Result<(), Failure> {
 
 impl OneFile {
     fn client(&self) -> Result<Client, Failure> {
-        Client::new("--server", &self.server, self.token_file.as_deref())
+        Client::new("--server", &self.server, &self.access)
     }
 }
 

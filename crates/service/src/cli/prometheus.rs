@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use serde_json::Value;
 
 use super::Failure;
-use super::client::Client;
+use super::client::{Access, Client};
 
 /// One series of an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +27,8 @@ impl Series {
 pub(super) struct Prometheus(Client);
 
 impl Prometheus {
-    pub(super) fn new(url: &str) -> Result<Self, Failure> {
-        Ok(Self(Client::new("--prometheus", url, None)?))
+    pub(super) fn new(url: &str, access: &Access) -> Result<Self, Failure> {
+        Ok(Self(Client::new("--prometheus", url, access)?))
     }
 
     /// An instant query.

@@ -18,7 +18,7 @@ use forewarm_infrastructure::trace::{Naming, TraceColumns, TraceLine, TraceWrite
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::client::DEFAULT_SERVER;
+use super::client::{Access, DEFAULT_SERVER};
 use super::serve::{announce, run_to_end};
 use super::{ConfigArguments, Failure, Overrides, duration};
 use crate::signals::Signals;
@@ -60,6 +60,8 @@ pub(super) struct RecordArguments {
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = duration)]
     progress: Duration,
     #[command(flatten)]
+    access: Access,
+    #[command(flatten)]
     overrides: Overrides,
 }
 
@@ -74,7 +76,10 @@ pub(super) fn run(arguments: &RecordArguments) -> Result<(), Failure> {
     // Before the file is made: a source that is not there leaves no empty file behind.
     run_to_end(async {
         let mut signals = Signals::listen().map_err(Failure::internal)?;
-        let messages = arguments.from.start(codec, &effective.config).await?;
+        let messages = arguments
+            .from
+            .start(codec, &effective.config, &arguments.access)
+            .await?;
         let mut writer = TraceWriter::create(&arguments.out, columns())?;
         announce(&format!("forewarm: recording {}", arguments.from));
         let mut tally = Tally::default();

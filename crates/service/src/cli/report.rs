@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::client::Access;
 use super::explain::{Format, wrapped};
 use super::prometheus::Prometheus;
 use super::{Failure, duration, table};
@@ -36,6 +37,8 @@ pub(super) struct ReportArguments {
     /// How far back.
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = days)]
     range: Duration,
+    #[command(flatten)]
+    access: Access,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -59,7 +62,7 @@ fn days(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(arguments: &ReportArguments) -> Result<(), Failure> {
-    let prometheus = Prometheus::new(&arguments.prometheus)?;
+    let prometheus = Prometheus::new(&arguments.prometheus, &arguments.access)?;
     let end = Clock::start().now().as_micros() as f64 / 1e6;
     let span = (end - arguments.range.as_secs_f64(), end);
     let bands = bands(&prometheus, span)?;

@@ -1,14 +1,13 @@
 //! `forewarm rollout`: may the next phase begin, and back at once if not.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use forewarm_application::rollout::{Criterion, criteria};
 use forewarm_domain::Mode;
 use serde_json::{Value, json};
 
-use super::client::{Client, DEFAULT_SERVER};
+use super::client::{Access, Client, DEFAULT_SERVER};
 use super::explain::Format;
 use super::prometheus::Prometheus;
 use super::{Failure, table};
@@ -45,6 +44,8 @@ pub(super) struct CheckArguments {
     /// 1 shadow, 2 conservative, 3 adaptive.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
     phase: u8,
+    #[command(flatten)]
+    access: Access,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -55,9 +56,8 @@ pub(super) struct Running {
     /// The running service.
     #[arg(long, value_name = "URL", default_value = DEFAULT_SERVER)]
     server: String,
-    /// A file with the bearer token (else FOREWARM_HTTP__TOKEN).
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
 }
 
 #[derive(Debug, Args)]
@@ -121,7 +121,7 @@ pub(super) fn run(command: &RolloutCommand) -> Result<(), Failure> {
 
 impl Running {
     fn client(&self) -> Result<Client, Failure> {
-        Client::new("--server", &self.server, self.token_file.as_deref())
+        Client::new("--server", &self.server, &self.access)
     }
 }
 
@@ -176,7 +176,7 @@ impl Verdict {
 }
 
 fn check(arguments: &CheckArguments) -> Result<(), Failure> {
-    let prometheus = Prometheus::new(&arguments.prometheus)?;
+    let prometheus = Prometheus::new(&arguments.prometheus, &arguments.access)?;
     let criteria = criteria(arguments.phase).expect("clap takes 1 to 3");
     let mut verdicts = Vec::new();
     for criterion in criteria {

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::spawn_blocking;
 
 use super::super::Failure;
-use super::super::client::Client;
+use super::super::client::{Access, Client};
 use super::monitor;
 use crate::clock::Clock;
 use crate::config::{Config, ServerUrl, Span};
@@ -134,11 +134,12 @@ impl Source {
         &self,
         codec: KeyCodec,
         config: &Config,
+        access: &Access,
     ) -> Result<Receiver<Message>, Failure> {
         let (to, messages) = channel(AHEAD);
         match self {
             Self::Forewarm(url) => {
-                let client = Client::new("--from", url, None)?;
+                let client = Client::new("--from", url, access)?;
                 let opened = spawn_blocking(move || {
                     let body = client.stream("/v1/events")?;
                     Ok::<_, Failure>((client.base().to_owned(), body))
@@ -152,7 +153,9 @@ impl Source {
                 let mut redis = config.l2.redis.clone();
                 (redis.user, redis.password) = (None, None);
                 (redis.url, redis.pool_size) = (url.clone(), 1);
-                let connection = redis.connection(Span::secs(2).0);
+                let connection = redis
+                    .connection(Span::secs(2).0)
+                    .map_err(|error| Failure::Usage(error.into()))?;
                 let names = StreamFields::default();
                 let database = connection.database().unwrap_or(0);
                 let codec = codec.with_database(database);
