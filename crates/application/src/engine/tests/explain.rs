@@ -3,7 +3,7 @@
 use forewarm_domain::{Mode, Rollout, SourceKind, Standing};
 
 use super::super::{Fate, Obstacle};
-use super::world::world;
+use super::world::{World, world};
 use crate::testing::key;
 
 #[tokio::test]
@@ -37,12 +37,13 @@ async fn asking_changes_nothing_that_is_learned() {
     let mut silent = world(64, |_| {});
     for world in [&mut asked, &mut silent] {
         world.teach(&key(1), &[key(2), key(3), key(4)]);
+        practise(world).await;
     }
     for _ in 0..100 {
         asked.engine.explain(&key(1), asked.now());
         asked.engine.explain(&key(3), asked.now());
     }
-    let judged = |world: &super::World| world.engine.explain(&key(1), world.now());
+    let judged = |world: &World| world.engine.explain(&key(1), world.now());
     assert_eq!(judged(&asked), judged(&silent));
     assert_eq!(
         asked.engine.save_model(asked.now()),
@@ -93,17 +94,7 @@ async fn what_the_estimator_has_learned_is_saved_and_restored_with_the_model() {
     let learned = |bytes: &[u8]| bytes[bytes.len() - 8 - 11_280..bytes.len() - 8].to_vec();
     let mut taught = world(64, |_| {});
     taught.teach(&key(1), &[key(2), key(3)]);
-    for _ in 0..50 {
-        taught.trigger(&key(1));
-        taught.warm().await;
-        taught.now += 5;
-        taught
-            .engine
-            .observe_read(&key(2), taught.now(), taught.now())
-            .expect("timely");
-        taught.now += 5_000;
-        taught.learn_all();
-    }
+    practise(&mut taught).await;
     let saved = taught.engine.save_model(taught.now());
     let fresh = world(64, |_| {});
     let before = learned(&fresh.engine.save_model(fresh.now()));
@@ -113,4 +104,18 @@ async fn what_the_estimator_has_learned_is_saved_and_restored_with_the_model() {
         learned(&fresh.engine.save_model(taught.now())),
         learned(&saved)
     );
+}
+
+/// Warms of which some come true, so that every clue has its weight.
+async fn practise(world: &mut World) {
+    for round in 0..50 {
+        world.trigger(&key(1));
+        world.warm().await;
+        world.now += 5;
+        let now = world.now();
+        let read = key(2 + round % 2);
+        world.engine.observe_read(&read, now, now).expect("timely");
+        world.now += 5_000;
+        world.learn_all();
+    }
 }
