@@ -9,9 +9,10 @@ use crate::metrics::BreakerState;
 
 /// Partners listed for each kind of event, and pairs listed that point to the pair.
 const LISTED: usize = 10;
-/// Pairs looked through for those that point to the pair: half a second's work.
+/// Pairs looked through for those that point to the pair: a quarter of a second, at 2.4 µs each
+/// (1,666 pairs in 4 ms, development build).
 const SEARCHED: usize = 100_000;
-/// Of them, under one hold of the learner's lock: some 100 µs.
+/// Of them, under one hold of the learner's lock: some 150 µs.
 const SEARCHED_AT_ONCE: usize = 64;
 
 /// What stands against every warm for a pair.
@@ -99,7 +100,7 @@ impl Engine {
     }
 
     /// Why `key`'s partners, and `key` itself, are or aren't warmed. Leaves no trace. Costs up to
-    /// half a second with many pairs, during which the learner goes on.
+    /// a quarter of a second with many pairs, during which the learner goes on.
     pub fn explain(&self, key: &Key, now: Timestamp) -> Explanation {
         let rollout = self.rollout.read().clone();
         let most = rollout.chain(key.chain()).mode;

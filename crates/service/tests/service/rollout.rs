@@ -95,9 +95,12 @@ pub(crate) struct Samples {
     end: f64,
 }
 
+const STEPS_A_DAY: usize = 360;
+
 impl Samples {
+    /// A sample every four minutes: Prometheus looks back five for one.
     pub(crate) fn of_days(days: usize) -> Self {
-        Self::every(600, days)
+        Self::every(86_400 / STEPS_A_DAY, days)
     }
 
     /// The same with a sample every so many seconds.
@@ -254,7 +257,7 @@ fn a_good_week_in_shadow_passes_and_an_error_in_it_does_not() {
 /// take 80 µs and then `lookup` of that.
 fn three_weeks(later: f64, fast: f64) -> String {
     let mut samples = Samples::of_days(22);
-    let switched = 8 * 144;
+    let switched = 8 * STEPS_A_DAY;
     let sum = move |step: usize, before: f64, after: f64| {
         step.min(switched) as f64 * before + step.saturating_sub(switched) as f64 * after
     };
