@@ -198,7 +198,7 @@ fn a_slow_subscriber_is_told_how_much_it_has_missed() {
 
 #[test]
 fn the_text_of_monitor_is_recorded_until_the_time_is_over() {
-    let mut recorder = Recorder::start("m.csv.zst", &["--from", "-", "--for", "1s"]);
+    let mut recorder = Recorder::start("m.csv.zst", &["--from", "-", "--for", "5s"]);
     recorder.feed("OK\n1700000000.1 [0 127.0.0.1:9] \"SET\" \"k\" \"secret\"\n");
     recorder.feed("1700000000.2 [0 127.0.0.1:9] \"MGET\" \"k\" \"l\"\nnonsense\n");
     // Its input stays open.
