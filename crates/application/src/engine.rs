@@ -10,15 +10,19 @@
 //!
 //! Every method takes `now`; nothing here reads a clock. `observe_*` and hits of `get` are
 //! synchronous and allocate nothing. Locks, in the order in which they may be held: learner →
-//! backlog → ghost → rollout; blocks → flights → ledger → L1's own; governor and shadow hold nothing else.
+//! backlog → ghost → rollout; drift → learner; blocks → flights → ledger → L1's own; governor and shadow hold
+//! nothing else.
 
 mod absences;
 mod associations;
 mod config;
 mod control;
+mod drift;
+mod explain;
 mod ghost;
 mod invalidation;
 mod learning;
+mod listeners;
 mod lookup;
 mod observation;
 mod reorg;
@@ -56,7 +60,9 @@ use observation::{Observation, What};
 pub use crate::metrics::Level;
 pub use associations::{Strongest, TopAssociation};
 pub use config::EngineConfig;
+pub use explain::{Explained, Explanation, Fate, Obstacle};
 pub use ghost::Ghost;
+pub use listeners::{Listening, Origin, Told};
 pub use reorg::Reorg;
 pub use status::{Correlation, Status};
 pub use tap::{Heard, Tap, TapCounts};
@@ -136,9 +142,11 @@ pub struct Engine {
     strategy_label: RwLock<Option<StrategyLabel>>,
     rollout: RwLock<Rollout>,
     shadow: shadow::Shadow,
+    drift: Mutex<drift::Drift>,
     ghost: Mutex<Ghost>,
     ghost_sample: ghost::Sample,
     tap: Option<Arc<Tap>>,
+    listeners: Arc<listeners::Listeners>,
     events: ArrayQueue<Observation>,
     /// Events that were asked about and wait to be learned from; as many as `events` holds, at most.
     backlog: Mutex<VecDeque<learning::Waiting>>,
@@ -213,6 +221,7 @@ impl Engine {
             ghost_sample: parts.ghost.sample(),
             ghost: Mutex::new(parts.ghost),
             tap: None,
+            listeners: Arc::default(),
             key_of: parts.key_of,
             wake_learner: parts.wake_learner,
             wake_warmer: parts.wake_warmer,
@@ -224,6 +233,7 @@ impl Engine {
             attempts: Attempts::default(),
             breaker: Mutex::default(),
             shadow: shadow::Shadow::default(),
+            drift: Mutex::default(),
             windows: Mutex::default(),
             config,
         }
@@ -312,8 +322,15 @@ impl Engine {
     fn queue(&self, observation: Observation) -> Observed {
         let tap = self.tap.as_ref();
         let heard = tap.and_then(|tap| tap.listen(&observation));
+        let told = self.listeners.heard(&observation);
         if self.events.push(observation).is_err() {
+            if told.is_some() {
+                self.listeners.missed();
+            }
             return Observed::Dropped;
+        }
+        if let Some(told) = &told {
+            self.listeners.tell(told);
         }
         // Only now: whoever is told that an event was dropped may bring it again.
         if let (Some(tap), Some(heard)) = (tap, heard) {

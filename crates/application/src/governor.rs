@@ -29,7 +29,6 @@ use forewarm_domain::Trigger;
 
 /// Extra L2 reads that are always allowed, so that a service without demand can begin.
 pub const FREE_READS: u64 = 64;
-
 /// Reads that a full L1 keeps back: what was warmed also changes the order in which entries leave, and
 /// no count of victims knows the few reads that this costs.
 const RESERVE: f64 = 8.0;

@@ -1,15 +1,21 @@
 //! The learner: the model, the strategy in force and the queue of pairs to warm for. One lock's
 //! worth of state; nothing here waits.
 
+mod explain;
+
 use std::collections::VecDeque;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use forewarm_domain::model::snapshot::{self, SnapshotError};
 use forewarm_domain::{
-    Association, Candidate, Event, Evidence, Expectations, History, Horizon, Key, Model,
+    Association, Candidate, Estimator, Event, Evidence, Expectations, History, Horizon, Key, Model,
     ModelConfig, Network, PairId, Reason, SelectionContext, SelectionStrategy, SourceKind,
     Standing, Timestamp, Trigger, Verdict,
 };
+
+pub use explain::{Judged, Verdicts};
 
 /// A wish to warm the partners of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +100,38 @@ impl Network for ModelNetwork<'_> {
     fn partners(&self, pair: PairId, out: &mut Vec<Association>) {
         self.model
             .associations(pair, SourceKind::Read, self.now, out);
+    }
+}
+
+/// How likely an event makes a read of this partner, by all that it says itself.
+fn points(partner: &Association) -> f32 {
+    let lately = partner.followed.yes() as f32 / (partner.followed.len() + 1) as f32;
+    partner.probability.max(lately)
+}
+
+/// What is known of a partner that L1 lacks.
+fn evidence(
+    partner: &Association,
+    trigger: Trigger,
+    standing: Standing,
+    (votes, joint): (u8, f32),
+    idle: Option<u64>,
+) -> Evidence {
+    Evidence {
+        kind: partner.kind,
+        trigger,
+        second_hop: false,
+        standing,
+        followed: partner.followed,
+        came: partner.came,
+        support: partner.support,
+        probability: partner.probability,
+        chance: partner.chance,
+        lag: partner.lag,
+        votes,
+        joint,
+        idle,
+        popularity: partner.popularity,
     }
 }
 
@@ -266,33 +304,17 @@ impl Learner {
     fn assess(&mut self, request: Request, now: Timestamp, standing: impl Fn(&Key) -> Standing) {
         let (model, expectations) = (&self.model, &mut self.expectations);
         self.partners.retain_mut(|partner| {
-            let lately = partner.followed.yes() as f32 / (partner.followed.len() + 1) as f32;
-            let points = partner.probability.max(lately);
             // An event votes once, however many operations it asks for.
             let (votes, joint) = match request.part {
-                0 => expectations.vote(partner.pair, points),
+                0 => expectations.vote(partner.pair, points(partner)),
                 _ => expectations.voted(partner.pair),
             };
             let standing = model.key(partner.pair).map_or(Standing::Fresh, &standing);
             if standing == Standing::Fresh {
                 return false;
             }
-            let evidence = Evidence {
-                kind: partner.kind,
-                trigger: request.trigger,
-                second_hop: false,
-                standing,
-                followed: partner.followed,
-                came: partner.came,
-                support: partner.support,
-                probability: partner.probability,
-                chance: partner.chance,
-                lag: partner.lag,
-                votes,
-                joint,
-                idle: expectations.idle(partner.pair),
-                popularity: partner.popularity,
-            };
+            let idle = expectations.idle(partner.pair);
+            let evidence = evidence(partner, request.trigger, standing, (votes, joint), idle);
             partner.expected = expectations.expect((request.pair, partner.pair), &evidence, now);
             true
         });
@@ -377,6 +399,33 @@ impl Learner {
     /// The model, to advance or restore it.
     pub fn model_mut(&mut self) -> &mut Model {
         &mut self.model
+    }
+
+    /// Model and estimator as bytes, as of `now`.
+    pub fn save(&self, now: Timestamp) -> Vec<u8> {
+        snapshot::save(&self.model, self.expectations.estimator(), now)
+    }
+
+    /// Adds what was saved to what is known; how many pairs it held.
+    pub fn load(
+        &mut self,
+        bytes: &[u8],
+        now: Timestamp,
+        key_of: &dyn Fn(Bytes, u16) -> Key,
+    ) -> Result<usize, SnapshotError> {
+        let loaded = snapshot::load(&mut self.model, bytes, now, key_of)?;
+        if let Some(estimator) = &loaded.estimator {
+            self.expectations.merge(estimator);
+        }
+        Ok(loaded.pairs)
+    }
+
+    /// Puts a model in the place of an empty one, and takes over what an estimator has learned.
+    pub fn restore(&mut self, model: Model, estimator: Option<&Estimator>) {
+        self.model = model;
+        if let Some(estimator) = estimator {
+            self.expectations.merge(estimator);
+        }
     }
 
     /// The strategy in force.

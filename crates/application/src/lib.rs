@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod ports;
 pub mod replay;
+pub mod rollout;
 #[cfg(test)]
 mod testing;
 pub mod trace;

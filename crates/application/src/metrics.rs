@@ -38,6 +38,7 @@ pub struct Metrics {
     caches: [CacheRow; Level::ALL.len()],
     model_age_seconds: Gauge,
     model_memory_bytes: Gauge,
+    drift: Gauge,
     queue_depth: Gauge,
     budget_used: Gauge,
     turned_down: Gauge,
@@ -144,6 +145,7 @@ impl Metrics {
             queue_depth: Gauge::default(),
             budget_used: Gauge::default(),
             turned_down: Gauge::default(),
+            drift: Gauge::default(),
             l2_up: Gauge::default(),
             breaker_state: Gauge::default(),
             invalidations: Counter::default(),
@@ -289,6 +291,11 @@ impl Metrics {
     /// The used share of the budget.
     pub fn set_budget_used_ratio(&self, ratio: f64) {
         self.budget_used.set(ratio);
+    }
+
+    /// What share of the strongest associations was replaced within an hour.
+    pub fn set_drift(&self, ratio: f64) {
+        self.drift.set(ratio);
     }
 
     /// Whether the governor has turned warming down.

@@ -18,7 +18,7 @@ mod timeline;
 use std::fmt;
 use std::time::Duration;
 
-use forewarm_domain::{ModelConfig, SelectionStrategy};
+use forewarm_domain::{ModelConfig, SelectionStrategy, Timestamp};
 
 use crate::ports::LocalCache;
 use crate::trace::TraceEvent;
@@ -161,16 +161,51 @@ impl fmt::Debug for Stage<'_> {
     }
 }
 
-/// Plays `events` for `off` and every contender (a second `off` is ignored), in their order.
-///
-/// Memory: one index entry of 50 bytes a line, plus each contender's own L1 and model, one
-/// contender at a time.
+/// What a contender had done by a line of the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Lines played.
+    pub lines: usize,
+    /// The latest time of them.
+    pub at: Timestamp,
+    /// Demand reads.
+    pub reads: u64,
+    /// Those that L1 answered.
+    pub l1_hits: u64,
+    /// Keys read from L2.
+    pub l2_reads: u64,
+    /// Bytes of the model; 0 without one.
+    pub model_bytes: usize,
+}
+
+/// Marks that are told of each contender, the last one at the end.
+pub const MARKS: usize = 120;
+
+/// Hears a contender's name and what it had done by then.
+pub type Watch<'a> = &'a mut dyn FnMut(&'static str, Mark);
+
+/// [`replay_watched`] with nobody watching.
 pub fn replay(
     events: &[TraceEvent],
     contenders: Vec<Contender>,
     config: &ReplayConfig,
     stage: &mut Stage<'_>,
 ) -> Report {
+    replay_watched(events, contenders, config, stage, &mut |_, _| {})
+}
+
+/// Plays `events` for `off` and every contender (a second `off` is ignored), in their order.
+///
+/// Memory: one index entry of 50 bytes a line, plus each contender's own L1 and model, one
+/// contender at a time. `watch` is told of [`MARKS`] evenly spaced lines at most.
+pub fn replay_watched(
+    events: &[TraceEvent],
+    contenders: Vec<Contender>,
+    config: &ReplayConfig,
+    stage: &mut Stage<'_>,
+    watch: Watch<'_>,
+) -> Report {
+    let every = events.len().div_ceil(MARKS).max(1);
     let timeline = Timeline::new(events);
     let entries = config.l1.entries(timeline.keys.len());
     let mut runs = Vec::with_capacity(contenders.len() + 1);
@@ -197,6 +232,9 @@ pub fn replay(
             }
             if at % 4_096 == 0 {
                 (stage.progress)(name, at);
+            }
+            if (at + 1).is_multiple_of(every) || at + 1 == events.len() {
+                watch(name, run.mark(at + 1, line.now));
             }
         }
         (stage.progress)(name, events.len());

@@ -136,16 +136,26 @@ impl Expectations {
     /// The current event points to `target` with `probability`: what others said before it, as
     /// (votes, joint probability with this one).
     pub fn vote(&mut self, target: PairId, probability: f32) -> (u8, f32) {
+        let (before, joint) = self.would_vote(target, probability);
         let now = self.events as u32;
         let mark = self.mark(target);
-        if u64::from(now.wrapping_sub(mark.voted)) > VOTE_LASTS {
-            (mark.votes, mark.joint) = (0, 0.0);
-        }
-        let before = mark.votes;
-        mark.joint = (1.0 - (1.0 - mark.joint) * (1.0 - probability)).min(0.999);
-        mark.votes = mark.votes.saturating_add(1);
+        mark.joint = joint;
+        mark.votes = before.saturating_add(1);
         mark.voted = now;
-        (before, mark.joint)
+        (before, joint)
+    }
+
+    /// What [`vote`](Self::vote) would answer, without voting.
+    pub fn would_vote(&mut self, target: PairId, probability: f32) -> (u8, f32) {
+        let now = self.events as u32;
+        let mark = self.mark(target);
+        let (votes, joint) = if u64::from(now.wrapping_sub(mark.voted)) > VOTE_LASTS {
+            (0, 0.0)
+        } else {
+            (mark.votes, mark.joint)
+        };
+        let joint = (1.0 - (1.0 - joint) * (1.0 - probability)).min(0.999);
+        (votes, joint)
     }
 
     /// What was said of `target` by the event that voted for it last, and by those before it: (votes
@@ -183,6 +193,21 @@ impl Expectations {
             self.watch(prediction, evidence.standing);
         }
         expected
+    }
+
+    /// What [`expect`](Self::expect) would answer, with nothing watched.
+    pub fn foresee(&self, evidence: &Evidence) -> f32 {
+        self.estimator.expected(&evidence.clues())
+    }
+
+    /// What the estimator has learned.
+    pub fn estimator(&self) -> &Estimator {
+        &self.estimator
+    }
+
+    /// Takes over what another estimator has learned.
+    pub fn merge(&mut self, estimator: &Estimator) {
+        self.estimator.merge(estimator);
     }
 
     /// Predictions under way.

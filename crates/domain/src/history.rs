@@ -50,6 +50,11 @@ impl History {
         self.0.count_ones() - 1
     }
 
+    /// The answers, newest first.
+    pub fn answers(self) -> impl Iterator<Item = bool> {
+        (0..self.len()).map(move |at| self.0 >> at & 1 == 1)
+    }
+
     /// The byte itself, 1 to 255, each value another past.
     pub const fn pattern(self) -> u8 {
         self.0

@@ -136,6 +136,8 @@ fn quarters(ratio: f32) -> u8 {
 
 /// How far one verdict moves the weights. Smaller follows slower, larger forgets the rare.
 const RATE: f32 = 0.02;
+/// Verdicts after which the first ones hardly count any more.
+const REMEMBERED: u32 = 10_000;
 /// What is never impossible: keeps a run of luck from closing the case.
 const LEAST: f32 = 0.002;
 
@@ -144,6 +146,8 @@ const LEAST: f32 = 0.002;
 pub struct Estimator {
     weights: Box<[[f32; VALUES]; CLUES]>,
     bias: f32,
+    /// Verdicts learned from, up to [`REMEMBERED`]: what it has to say beside another.
+    verdicts: u32,
 }
 
 impl Default for Estimator {
@@ -156,7 +160,11 @@ impl Default for Estimator {
             let yes = pattern.count_ones() as f32 - 1.0;
             *weight = ((yes + 0.3) / (len - yes + 1.3)).ln();
         }
-        Self { weights, bias: 0.0 }
+        Self {
+            weights,
+            bias: 0.0,
+            verdicts: 0,
+        }
     }
 }
 
@@ -173,10 +181,69 @@ impl Estimator {
     pub fn learn(&mut self, clues: &Clues, useful: bool) {
         let surprise = f32::from(u8::from(useful)) - self.expected(clues);
         let step = surprise * RATE;
+        self.verdicts = (self.verdicts + 1).min(REMEMBERED);
         self.bias += step * 0.2;
         for (table, clue) in self.weights.iter_mut().zip(clues.0) {
             table[clue as usize] += step;
         }
+    }
+}
+
+/// Saved and merged.
+impl Estimator {
+    /// Appends what was learned: clues and values a clue, verdicts, bias, weights; little-endian.
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        for number in [CLUES as u32, VALUES as u32, self.verdicts] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.bias.to_le_bytes());
+        for weight in self.weights.iter().flatten() {
+            out.extend_from_slice(&weight.to_le_bytes());
+        }
+    }
+
+    /// Reads what [`write_to`](Self::write_to) has written, to the last byte. `None` for other
+    /// bytes, and for the clues of another release: then what was learned means nothing here.
+    pub(crate) fn read_from(bytes: &[u8]) -> Option<Self> {
+        let mut words = bytes.chunks_exact(4);
+        let mut word = || Some(<[u8; 4]>::try_from(words.next()?).expect("four bytes"));
+        let (clues, values) = (u32::from_le_bytes(word()?), u32::from_le_bytes(word()?));
+        if bytes.len() != 16 + 4 * CLUES * VALUES
+            || (clues, values) != (CLUES as u32, VALUES as u32)
+        {
+            return None;
+        }
+        let verdicts = u32::from_le_bytes(word()?).min(REMEMBERED);
+        let mut number = || {
+            word()
+                .map(f32::from_le_bytes)
+                .filter(|number| number.is_finite())
+        };
+        let mut estimator = Self {
+            bias: number()?,
+            verdicts,
+            ..Self::default()
+        };
+        for weight in estimator.weights.iter_mut().flatten() {
+            *weight = number()?;
+        }
+        Some(estimator)
+    }
+
+    /// Takes over what another has learned, each by the verdicts that it has seen.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let all = self.verdicts + other.verdicts;
+        if all == 0 {
+            return;
+        }
+        let share = other.verdicts as f32 / all as f32;
+        let mix = |own: &mut f32, theirs: f32| *own += (theirs - *own) * share;
+        mix(&mut self.bias, other.bias);
+        let weights = self.weights.iter_mut().flatten();
+        for (own, theirs) in weights.zip(other.weights.iter().flatten()) {
+            mix(own, *theirs);
+        }
+        self.verdicts = all.min(REMEMBERED);
     }
 }
 
@@ -249,6 +316,34 @@ mod tests {
         assert!(estimator.expected(&clues) > 0.95);
         (0..500).for_each(|_| estimator.learn(&clues, false));
         assert!(estimator.expected(&clues) < 0.2);
+    }
+
+    #[test]
+    fn what_was_learned_survives_in_bytes_and_is_merged_by_its_weight() {
+        let clues = evidence(History::of(0b11, 2)).clues();
+        let mut taught = Estimator::default();
+        (0..3_000).for_each(|_| taught.learn(&clues, true));
+        let mut bytes = Vec::new();
+        taught.write_to(&mut bytes);
+        let read = Estimator::read_from(&bytes).expect("our own bytes");
+        assert_eq!(read.expected(&clues), taught.expected(&clues));
+        let mut fresh = Estimator::default();
+        fresh.merge(&read);
+        assert_eq!(
+            fresh.expected(&clues),
+            taught.expected(&clues),
+            "it had nothing to say"
+        );
+        let mut opposed = Estimator::default();
+        (0..3_000).for_each(|_| opposed.learn(&clues, false));
+        opposed.merge(&read);
+        assert!((0.2..0.8).contains(&opposed.expected(&clues)));
+        bytes[0] += 1;
+        assert!(
+            Estimator::read_from(&bytes).is_none(),
+            "the clues of another release"
+        );
+        assert!(Estimator::read_from(&bytes[..20]).is_none());
     }
 
     proptest! {

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use forewarm_domain::{Key, Op, Timestamp, Version};
 
 pub use json::parse_updates;
-pub use redis_stream::{RedisStreamConfig, RedisStreamFeed, StreamFields, StreamStats};
+pub use redis_stream::{
+    RedisStreamConfig, RedisStreamFeed, StreamFields, StreamStats, StreamTail, TailError,
+};
 
 /// One event of a live stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

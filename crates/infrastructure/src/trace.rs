@@ -72,7 +72,31 @@ impl TraceReader {
             path: path.to_owned(),
             source,
         };
-        let (source, progress) = source::open(path).map_err(cannot_open)?;
+        let source = source::open(path).map_err(cannot_open)?;
+        Self::of(path, source, codec, skip_bad_lines)
+    }
+
+    /// The same of bytes that somebody else has opened; messages call them `path` (`-` is standard
+    /// input).
+    pub fn from_bytes(
+        path: &Path,
+        bytes: impl io::Read + Send + 'static,
+        codec: &KeyCodec,
+        skip_bad_lines: bool,
+    ) -> Result<Self, TraceError> {
+        let source = source::decompressed(bytes, None).map_err(|source| TraceError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::of(path, source, codec, skip_bad_lines)
+    }
+
+    fn of(
+        path: &Path,
+        (source, progress): (source::Source, Progress),
+        codec: &KeyCodec,
+        skip_bad_lines: bool,
+    ) -> Result<Self, TraceError> {
         let mut lines = Lines::new(source);
         let format = Format::read(path, &mut lines)?;
         Ok(Self {
@@ -103,6 +127,17 @@ impl TraceReader {
     }
 
     fn event(&mut self) -> io::Result<Option<Result<TraceEvent, LineProblem>>> {
+        loop {
+            let read = self.line()?;
+            if !matches!(read, Some(Ok(None))) {
+                return Ok(read.map(|event| event.map(|event| event.expect("just seen"))));
+            }
+        }
+    }
+
+    /// One line; an inner `None` is a line that holds no event and is none.
+    #[allow(clippy::type_complexity)]
+    fn line(&mut self) -> io::Result<Option<Result<Option<TraceEvent>, LineProblem>>> {
         let (at, quoted) = match self.lines.next()? {
             Line::Whole { at, quoted } => (at, quoted),
             Line::End => return Ok(None),
@@ -114,7 +149,10 @@ impl TraceReader {
         };
         let line = self.lines.bytes(&at);
         Ok(Some(match &mut self.format {
-            Format::Csv { columns, fields } => columns.event(line, quoted, fields, &mut self.names),
+            Format::Csv { columns, fields } => {
+                let event = columns.event(line, quoted, fields, &mut self.names);
+                event.map(Some)
+            }
             Format::Ndjson => json::event(line, &mut self.names),
         }))
     }

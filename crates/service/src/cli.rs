@@ -1,14 +1,22 @@
 //! The command line.
 
 mod capacity;
+mod client;
 mod config;
 mod demo;
 mod exit;
+mod explain;
 mod generate;
 mod health;
+mod model;
 mod pages;
+mod prometheus;
+mod record;
 mod replay;
+mod report;
+mod rollout;
 mod serve;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,7 +35,7 @@ Examples:
   forewarm config show --preset production        what is in force, and where it came from
 
 Exit codes: 0 done, 64 bad usage or configuration, 66 unreadable input, 69 a needed server is
-unavailable, 70 internal error.";
+unavailable, 70 internal error; 1 where a check was made and is not met.";
 
 /// A predictive near-cache: learns which keys are read together and fetches them before they
 /// are asked for. Without a command it serves.
@@ -66,6 +74,21 @@ enum Command {
     /// Print or write the manual pages.
     #[command(after_help = pages::MAN)]
     Man(pages::ManArguments),
+    /// Write a live stream down as a trace, to be replayed.
+    #[command(after_help = record::EXAMPLES)]
+    Record(record::RecordArguments),
+    /// Say why a pair is or isn't warmed, by a running service.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArguments),
+    /// Save, load or merge what services have learned.
+    #[command(subcommand, after_help = model::EXAMPLES)]
+    Model(model::ModelCommand),
+    /// Check a phase of the roll-out, switch modes, roll back.
+    #[command(subcommand, after_help = rollout::EXAMPLES)]
+    Rollout(rollout::RolloutCommand),
+    /// Say what is normal here and which alerts were right, by a Prometheus.
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::ReportArguments),
     /// Show or check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -129,6 +152,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Completions(arguments)) => pages::completions(&arguments, Cli::command()),
         Some(Command::Man(arguments)) => pages::man(&arguments, Cli::command()),
+        Some(Command::Record(arguments)) => record::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
+        Some(Command::Model(command)) => model::run(&command),
+        Some(Command::Rollout(command)) => rollout::run(&command),
+        Some(Command::Report(arguments)) => report::run(&arguments),
         Some(Command::Config(command)) => config::run(&command),
     }
 }

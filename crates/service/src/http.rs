@@ -4,6 +4,8 @@
 
 mod body;
 mod control;
+mod events;
+mod explain;
 pub(crate) mod guard;
 mod health;
 mod model;
@@ -40,6 +42,8 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/pairs/{chain}/{pair}", get(pairs::get).put(pairs::put))
         .route("/v1/lookup", post(pairs::lookup))
         .route("/v1/correlations/{chain}/{pair}", get(pairs::correlations))
+        .route("/v1/events", get(events::get))
+        .route("/v1/explain/{chain}/{pair}", get(explain::get))
         .route("/v1/invalidate", post(control::invalidate))
         .route("/v1/warm", post(control::warm))
         .route("/v1/mode", get(control::mode).put(control::set_mode))

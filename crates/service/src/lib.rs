@@ -87,6 +87,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
+mod explain;
 mod feeds;
 mod figures;
 mod history;

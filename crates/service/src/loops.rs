@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle as Thread};
 use std::time::Duration;
 
 use forewarm_infrastructure::telemetry::Collector;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -50,11 +51,12 @@ impl Loops {
             .store(snapshot.is_some(), Ordering::Release);
         let learner = {
             let (core, snapshot) = (Arc::clone(core), snapshot.clone());
+            let runtime = Handle::current();
             thread::Builder::new()
                 .name("forewarm-learner".to_owned())
                 .spawn(move || {
                     if let Some(snapshot) = snapshot {
-                        snapshot.load(&core);
+                        snapshot.load(&core, &runtime);
                         core.vitals.restoring.store(false, Ordering::Release);
                     }
                     let _ = restored.send(());

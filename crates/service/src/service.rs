@@ -163,7 +163,7 @@ impl Builder {
             }
             None => load(&self.sources)?.config,
         };
-        let named = config.model.snapshot_path.is_some();
+        let named = config.model.snapshot_path.is_some() || config.model.l2_key.is_some();
         // Beside somebody else's cache there is no folder of ours.
         let snapshot = Snapshot::of(&config).filter(|_| named || self.shared.is_none());
         let options = wiring::Options {

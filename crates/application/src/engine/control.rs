@@ -24,18 +24,18 @@ impl Engine {
 
     /// The model as bytes, to be loaded elsewhere or later.
     pub fn save_model(&self, now: Timestamp) -> Vec<u8> {
-        snapshot::save(self.learner.lock().model(), now)
+        self.learner.lock().save(now)
     }
 
     /// The same at the start, when nothing is known yet: nobody waits for the model's lock while a
     /// large file is read (some 5 s for a million pairs).
     pub fn restore_model(&self, bytes: &[u8], now: Timestamp) -> Result<usize, SnapshotError> {
         let mut model = Model::new(self.config.model);
-        let pairs = snapshot::load(&mut model, bytes, now, &*self.key_of)?;
+        let loaded = snapshot::load(&mut model, bytes, now, &*self.key_of)?;
         let mut learner = self.learner.lock();
         if learner.model().is_empty() {
-            *learner.model_mut() = model;
-            return Ok(pairs);
+            learner.restore(model, loaded.estimator.as_ref());
+            return Ok(loaded.pairs);
         }
         drop(learner);
         self.load_model(bytes, now)
@@ -43,6 +43,6 @@ impl Engine {
 
     /// Adds a saved model to what is known; the number of pairs it held.
     pub fn load_model(&self, bytes: &[u8], now: Timestamp) -> Result<usize, SnapshotError> {
-        snapshot::load(self.learner.lock().model_mut(), bytes, now, &*self.key_of)
+        self.learner.lock().load(bytes, now, &*self.key_of)
     }
 }

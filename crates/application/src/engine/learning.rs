@@ -210,6 +210,7 @@ impl Engine {
         let ended = |(chain, outcome)| self.metrics.outcome(chain, outcome);
         self.ledger.lock().advance(next, ended);
         self.keep_share();
+        self.measure_drift(now);
         let statistics = self.since_last_tick();
         if statistics.warmed == 0 {
             self.doubt_what_warms_take();

@@ -168,9 +168,10 @@ impl Engine {
         Some(cached)
     }
 
-    /// Whether somebody plays the stream beside the learner, and so wants all of it.
+    /// Whether somebody plays the stream beside the learner, or writes it down, and so wants all
+    /// of it.
     pub fn is_tapped(&self) -> bool {
-        self.tap.as_ref().is_some_and(|tap| tap.is_open())
+        self.listeners.any() || self.tap.as_ref().is_some_and(|tap| tap.is_open())
     }
 
     /// A hit that is not learned from is only for the books, which can wait until somebody

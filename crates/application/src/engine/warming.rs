@@ -139,8 +139,7 @@ impl Engine {
         let most = rollout.chain(source.chain()).mode;
         let cap = if most == Mode::Off { 0 } else { cap };
         let absent = |key: &Key| !self.l1.has(key, now);
-        let roomy = self.risk(0).room as u64 >= self.l1_entries() / 2;
-        let closed = !roomy && !self.governor.lock().may_displace();
+        let closed = self.is_closed();
         let standing = |key: &Key| match self.l1.standing(key, now) {
             Standing::Fresh => Standing::Fresh,
             Standing::Absent if closed => Standing::Fresh,

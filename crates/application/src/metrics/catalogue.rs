@@ -283,6 +283,8 @@ catalogue! {
         "Time since the model last learned.";
     ModelMemory = "arbitrage_correlation_memory_bytes", Gauge, Bytes, [], [],
         "Memory of the model.";
+    Drift = "arbitrage_correlation_drift_ratio", Gauge, Ratio, [], [],
+        "Share of the strongest associations of a sample of pairs that were others an hour ago, 0 to 1; every ten minutes; 0 until the second hour.";
     WarmingDuration = "arbitrage_warming_duration_ms", Histogram, Milliseconds, [CHAIN], WARMING_MS,
         "Time of one warming operation in milliseconds, from its request to its keys in L1.";
     WarmingOperations = "arbitrage_warming_operations_total", Counter, Count, [CHAIN, STATUS], [],

@@ -47,7 +47,7 @@ fn the_catalogue_is_in_the_order_of_its_enum_with_sound_names_and_buckets() {
         assert!(spec.buckets.is_sorted_by(|a, b| a < b), "{}", spec.name);
         assert!(spec.help.ends_with('.') && spec.labels.len() <= 2);
     }
-    assert_eq!(names.len(), 40);
+    assert_eq!(names.len(), 41);
 }
 
 #[test]
@@ -266,6 +266,7 @@ fn gauges_show_what_was_set_last() {
     m.set_cache_size(Level::L1, 10, 2);
     m.set_breaker(BreakerState::Open);
     m.set_turned_down(true);
+    m.set_drift(0.25);
     m.set_feed_lag(Duration::from_millis(1_500));
     let all = samples(&m);
     for (series, expected) in [
@@ -275,6 +276,7 @@ fn gauges_show_what_was_set_last() {
         ("arbitrage_cache_size_bytes{cache_level=L2}", None),
         ("arbitrage_l2_breaker_state{}", Some(2.0)),
         ("arbitrage_warming_turned_down{}", Some(1.0)),
+        ("arbitrage_correlation_drift_ratio{}", Some(0.25)),
         ("arbitrage_feed_lag_seconds{}", Some(1.5)),
         ("arbitrage_l2_up{}", None),
     ] {

@@ -103,6 +103,7 @@ impl Metrics {
             Metric::QueueDepth => out.gauge(&self.queue_depth, &[]),
             Metric::WarmingMode => out.chain_gauge(self, |row| &row.warming.mode),
             Metric::BudgetUsed => out.gauge(&self.budget_used, &[]),
+            Metric::Drift => out.gauge(&self.drift, &[]),
             Metric::TurnedDown => out.gauge(&self.turned_down, &[]),
             Metric::ShadowHits => {
                 out.chain_counters(self, StrategyLabel::ALL.map(StrategyLabel::name), |row| {

@@ -4,7 +4,8 @@
 //! before it. Body: the totals of both kinds and the seconds of stream they were counted
 //! over; the number of pairs; for each pair its database, key bytes, its counts as a target and,
 //! for each kind, its windows and partners (index into the pairs, support, chance, lag in ms). All
-//! counts are as of the moment of saving; loading adds them to what is known, as of now.
+//! counts are as of the moment of saving; loading adds them to what is known, as of now. From
+//! version 2 on the bytes end in what the [`Estimator`] has learned, after their number.
 
 use bytes::Bytes;
 
@@ -13,9 +14,10 @@ use crate::co_occurrence::SourceKind;
 use crate::key::Key;
 use crate::pair::PairId;
 use crate::time::Timestamp;
+use crate::usefulness::Estimator;
 
 const MAGIC: &[u8; 7] = b"FWMODEL";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Longest key that a snapshot may hold.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
@@ -44,8 +46,19 @@ pub enum SnapshotError {
     },
 }
 
-/// The model as bytes, as of `now`. About 12 bytes a partner and 40 a pair, plus the keys.
-pub fn save(model: &Model, now: Timestamp) -> Vec<u8> {
+/// What a snapshot brought.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Pairs that it held.
+    pub pairs: usize,
+    /// What its estimator had learned; `None` when it is of an older release, or of one with other
+    /// clues.
+    pub estimator: Option<Estimator>,
+}
+
+/// Model and estimator as bytes, as of `now`. About 12 bytes a partner and 40 a pair, plus the keys
+/// and 11 KB.
+pub fn save(model: &Model, estimator: &Estimator, now: Timestamp) -> Vec<u8> {
     let now = now.max(model.clock);
     let moment = model.decay.at(now);
     let mut out = Vec::with_capacity(64 + model.len() * 256);
@@ -84,12 +97,21 @@ pub fn save(model: &Model, now: Timestamp) -> Vec<u8> {
             }
         }
     }
+    let mut learned = Vec::new();
+    estimator.write_to(&mut learned);
+    out.extend_from_slice(&(learned.len() as u32).to_le_bytes());
+    out.extend_from_slice(&learned);
     let sum = fnv1a(&out);
     out.extend_from_slice(&sum.to_le_bytes());
     out
 }
 
-/// Adds a snapshot to `model`; the number of pairs it held. `key_of` makes a key of its
+/// How many pairs a snapshot holds, when nothing is wrong with it.
+pub fn pairs(bytes: &[u8]) -> Result<usize, SnapshotError> {
+    Ok(Saved::parse(bytes)?.pairs.len())
+}
+
+/// Adds a snapshot to `model`; what its estimator had learned is the caller's to take over. `key_of` makes a key of its
 /// bytes and database.
 ///
 /// What does not fit the model's bounds is left out: the pairs saved first come first.
@@ -98,7 +120,7 @@ pub fn load(
     bytes: &[u8],
     now: Timestamp,
     key_of: &dyn Fn(Bytes, u16) -> Key,
-) -> Result<usize, SnapshotError> {
+) -> Result<Loaded, SnapshotError> {
     let saved = Saved::parse(bytes)?;
     model.set_clock(now);
     let now = model.clock;
@@ -142,7 +164,10 @@ pub fn load(
     }
     model.last_closed = now;
     model.began.get_or_insert(now);
-    Ok(saved.pairs.len())
+    Ok(Loaded {
+        pairs: saved.pairs.len(),
+        estimator: saved.estimator,
+    })
 }
 
 #[derive(Debug)]
@@ -150,6 +175,7 @@ struct Saved<'a> {
     totals: [f32; 2],
     elapsed: f32,
     pairs: Vec<SavedPair<'a>>,
+    estimator: Option<Estimator>,
 }
 
 #[derive(Debug)]
@@ -174,7 +200,7 @@ impl<'a> Saved<'a> {
             return Err(SnapshotError::NotASnapshot);
         }
         let found = bytes[MAGIC.len()];
-        if found != VERSION {
+        if found == 0 || found > VERSION {
             return Err(SnapshotError::TooNew { found });
         }
         let (body, sum) = bytes.split_at(bytes.len() - 8);
@@ -192,12 +218,17 @@ impl<'a> Saved<'a> {
             totals,
             elapsed,
             pairs: Vec::new(),
+            estimator: None,
         };
         for _ in 0..pairs {
             saved.pairs.push(reader.pair(pairs)?);
         }
+        if found > 1 {
+            let length = reader.u32()? as usize;
+            saved.estimator = Estimator::read_from(reader.take(length)?);
+        }
         if reader.at != body.len() {
-            return Err(reader.malformed("bytes after the last pair"));
+            return Err(reader.malformed("nothing more"));
         }
         Ok(saved)
     }
@@ -317,6 +348,28 @@ mod tests {
         (model, now)
     }
 
+    fn saved(model: &Model, now: Timestamp) -> Vec<u8> {
+        save(model, &Estimator::default(), now)
+    }
+
+    /// Format 1 was the same without the estimator.
+    #[test]
+    fn a_snapshot_of_the_first_format_is_read() {
+        let (model, now) = learned(30);
+        let mut bytes = saved(&model, now);
+        let mut learned_part = Vec::new();
+        Estimator::default().write_to(&mut learned_part);
+        bytes.truncate(bytes.len() - 8 - 4 - learned_part.len());
+        bytes[MAGIC.len()] = 1;
+        let sum = fnv1a(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        let mut restored = Model::new(ModelConfig::default());
+        let loaded = load(&mut restored, &bytes, now, &key_of).expect("an older format");
+        assert_eq!(loaded.pairs, 3);
+        assert!(loaded.estimator.is_none());
+        assert_eq!(scores(&restored, now).len(), 2);
+    }
+
     fn scores(model: &Model, now: Timestamp) -> Vec<(Bytes, f32, f32)> {
         let mut out = Vec::new();
         let id = model.id(&key(1)).expect("known");
@@ -339,7 +392,10 @@ mod tests {
     fn a_restored_model_says_what_the_saved_one_said() {
         let (model, now) = learned(30);
         let mut restored = Model::new(ModelConfig::default());
-        assert_eq!(load(&mut restored, &save(&model, now), now, &key_of), Ok(3));
+        let loaded = load(&mut restored, &saved(&model, now), now, &key_of).expect("our own");
+        assert_eq!(loaded.pairs, 3);
+        assert!(loaded.estimator.is_some());
+        assert_eq!(pairs(&saved(&model, now)), Ok(3));
         let (before, after) = (scores(&model, now), scores(&restored, now));
         assert_eq!(before.len(), 2);
         for (a, b) in before.iter().zip(&after) {
@@ -353,7 +409,7 @@ mod tests {
     #[test]
     fn merging_adds_up() {
         let (model, now) = learned(30);
-        let bytes = save(&model, now);
+        let bytes = saved(&model, now);
         let (mut merged, _) = learned(30);
         load(&mut merged, &bytes, now, &key_of).unwrap();
         let (one, two) = (scores(&model, now)[0].2, scores(&merged, now)[0].2);
@@ -367,7 +423,7 @@ mod tests {
             max_pairs: 2,
             ..ModelConfig::default()
         });
-        load(&mut small, &save(&model, now), now, &key_of).unwrap();
+        load(&mut small, &saved(&model, now), now, &key_of).unwrap();
         assert_eq!(small.len(), 2);
         assert_eq!(scores(&small, now).len(), 1);
     }
@@ -377,7 +433,7 @@ mod tests {
         #[test]
         fn damage_is_refused(at in 0_usize..400, bit in 0_u8..8, cut in 0_usize..400) {
             let (model, now) = learned(5);
-            let whole = save(&model, now);
+            let whole = saved(&model, now);
             let mut flipped = whole.clone();
             let at = at % flipped.len();
             flipped[at] ^= 1 << bit;

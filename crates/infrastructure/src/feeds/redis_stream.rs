@@ -9,6 +9,7 @@
 
 mod entry;
 mod stats;
+mod tail;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::codec::KeyCodec;
 use crate::l2::redis::{RedisConfig, RedisConfigError, keep_connected, text};
 use entry::{Entry, group_lag, read_claimed, read_delivered};
 pub use stats::StreamStats;
+pub use tail::{StreamTail, TailError};
 
 /// Which stream, as whom, and how.
 #[derive(Debug, Clone)]

@@ -54,6 +54,7 @@ fn touched() -> Arc<Metrics> {
     m.set_queue_depth(3);
     m.set_budget_used_ratio(0.5);
     m.set_turned_down(false);
+    m.set_drift(0.1);
     m.set_l2_up(true);
     m.set_breaker(BreakerState::Closed);
     m.invalidated();

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use forewarm_application::trace::TraceEvent;
 use forewarm_domain::{Timestamp, Version};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::error::{LineProblem, excerpt};
 use super::fields::{MAX_TS_MS, op};
@@ -26,10 +27,13 @@ struct Object<'a> {
     #[serde(borrow)]
     value: Option<Cow<'a, str>>,
     size: Option<u32>,
+    /// What a live stream tells of itself between its events.
+    stream: Option<IgnoredAny>,
 }
 
-/// Reads one line. Fields of other names are passed over.
-pub(super) fn event(line: &[u8], names: &mut Names) -> Result<TraceEvent, LineProblem> {
+/// Reads one line; `None` for one in which a live stream tells of itself. Fields of other names are
+/// passed over.
+pub(super) fn event(line: &[u8], names: &mut Names) -> Result<Option<TraceEvent>, LineProblem> {
     let text = || excerpt(line);
     let object: Object<'_> = serde_json::from_slice(line).map_err(|error| {
         let reason = format!("column {}: {}", error.column(), reason(&error));
@@ -38,6 +42,9 @@ pub(super) fn event(line: &[u8], names: &mut Names) -> Result<TraceEvent, LinePr
             text: text(),
         }
     })?;
+    if object.stream.is_some() && object.ts_ms.is_none() {
+        return Ok(None);
+    }
     let ts_ms = object.ts_ms.ok_or_else(|| LineProblem::NoField {
         column: "ts_ms",
         text: text(),
@@ -64,7 +71,7 @@ pub(super) fn event(line: &[u8], names: &mut Names) -> Result<TraceEvent, LinePr
         }
         (Some(_), Some(_)) => return Err(LineProblem::BothNames { text: text() }),
     };
-    Ok(TraceEvent {
+    Ok(Some(TraceEvent {
         key,
         op: op(object.op.as_deref().unwrap_or_default().as_bytes())?,
         at: Timestamp::from_millis(ts_ms),
@@ -73,7 +80,7 @@ pub(super) fn event(line: &[u8], names: &mut Names) -> Result<TraceEvent, LinePr
             .value
             .map(|value| Bytes::copy_from_slice(value.as_bytes())),
         size: object.size,
-    })
+    }))
 }
 
 /// The parser's words without its own "at line 1 column N".

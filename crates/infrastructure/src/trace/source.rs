@@ -36,7 +36,8 @@ pub(super) fn open(path: &Path) -> io::Result<(Source, Progress)> {
     decompressed(file, total)
 }
 
-fn decompressed(
+/// Decompresses, if need be, what comes from `raw`.
+pub(super) fn decompressed(
     raw: impl Read + Send + 'static,
     total: Option<u64>,
 ) -> io::Result<(Source, Progress)> {

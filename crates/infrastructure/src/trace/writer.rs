@@ -48,13 +48,15 @@ pub struct TraceLine<'a> {
     pub value: Option<&'a [u8]>,
 }
 
-/// Writes CSV with a header: `ts_ms,chain,pair,op[,version][,value]` or `ts_ms,key,op…`.
+/// Writes CSV with a header: `ts_ms,chain,pair,op[,version][,value]` or `ts_ms,key,op…`; or, where
+/// the file's name says `.ndjson` or `.jsonl` (before `.gz` or `.zst`), one object a line.
 ///
 /// [`finish`](Self::finish) must be called, or the end of a compressed file is missing.
 pub struct TraceWriter {
     path: PathBuf,
     out: BufWriter<Out>,
     columns: TraceColumns,
+    ndjson: bool,
     line: Vec<u8>,
     lines: u64,
 }
@@ -77,9 +79,13 @@ impl TraceWriter {
             path: path.to_owned(),
             out: BufWriter::with_capacity(64 << 10, out),
             columns,
+            ndjson: is_ndjson(path),
             line: Vec::new(),
             lines: 0,
         };
+        if writer.ndjson {
+            return Ok(writer);
+        }
         writer.line.extend_from_slice(match columns.naming {
             Naming::Pairs => b"ts_ms,chain,pair,op",
             Naming::Keys => b"ts_ms,key,op",
@@ -94,8 +100,19 @@ impl TraceWriter {
         Ok(writer)
     }
 
+    /// Whether a name can be written: JSON has no words for bytes that are not UTF-8.
+    pub fn takes(&self, name: &[u8]) -> bool {
+        !self.ndjson || std::str::from_utf8(name).is_ok()
+    }
+
     /// Appends one line.
     pub fn write(&mut self, line: &TraceLine<'_>) -> Result<(), TraceError> {
+        if self.ndjson {
+            self.line.clear();
+            push_object(&mut self.line, line, self.columns);
+            self.lines += 1;
+            return self.write_line();
+        }
         let out = &mut self.line;
         out.clear();
         // Writing to a vector can't fail.
@@ -194,6 +211,43 @@ impl Write for Out {
             Self::Zstd(out) => out.flush(),
         }
     }
+}
+
+/// `trades.ndjson`, `trades.jsonl.gz`.
+fn is_ndjson(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
+    plain.ends_with(".ndjson") || plain.ends_with(".jsonl")
+}
+
+/// One object, with the names of the CSV columns. Bytes that are not UTF-8 are replaced.
+fn push_object(out: &mut Vec<u8>, line: &TraceLine<'_>, columns: TraceColumns) {
+    let quoted = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text);
+        serde_json::to_string(&text).expect("text is always JSON")
+    };
+    // Writing to a vector can't fail.
+    let _ = write!(out, "{{\"ts_ms\":{}", line.at.as_millis());
+    let name = quoted(line.name);
+    let _ = match columns.naming {
+        Naming::Pairs => {
+            let chain = quoted(line.chain.as_bytes());
+            write!(out, ",\"chain\":{chain},\"pair\":{name}")
+        }
+        Naming::Keys => write!(out, ",\"key\":{name}"),
+    };
+    out.extend_from_slice(match line.op {
+        Op::Update => b",\"op\":\"update\"",
+        Op::Read => b",\"op\":\"read\"",
+        Op::Access => b"",
+    });
+    if let Some(Version(version)) = line.version.filter(|_| columns.version) {
+        let _ = write!(out, ",\"version\":{version}");
+    }
+    if let Some(value) = line.value.filter(|_| columns.value) {
+        let _ = write!(out, ",\"value\":{}", quoted(value));
+    }
+    out.push(b'}');
 }
 
 /// Quotes a field where it must be (RFC 4180).

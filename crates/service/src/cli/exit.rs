@@ -20,6 +20,8 @@ pub enum Failure {
     Unavailable(anyhow::Error),
     /// 70: anything else.
     Internal(anyhow::Error),
+    /// 1: a check was made and is not met; what it found has been printed.
+    NotMet,
     /// 0: the reader of our output went away.
     BrokenPipe,
 }
@@ -31,7 +33,19 @@ impl Failure {
             Self::Input(error) => Some((66, error)),
             Self::Unavailable(error) => Some((69, error)),
             Self::Internal(error) => Some((70, error)),
-            Self::BrokenPipe => None,
+            Self::NotMet | Self::BrokenPipe => None,
+        }
+    }
+
+    /// What went wrong, without its exit code.
+    pub(super) fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::Usage(error)
+            | Self::Input(error)
+            | Self::Unavailable(error)
+            | Self::Internal(error) => error,
+            Self::NotMet => anyhow::anyhow!("a check is not met"),
+            Self::BrokenPipe => anyhow::anyhow!("the reader went away"),
         }
     }
 
@@ -76,7 +90,10 @@ pub(super) fn report(result: Result<(), Failure>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let Some((code, error)) = failure.parts() else {
-        return ExitCode::SUCCESS;
+        return match failure {
+            Failure::NotMet => ExitCode::from(1),
+            _ => ExitCode::SUCCESS,
+        };
     };
     let _ = writeln!(io::stderr(), "forewarm: {}", chain(error.as_ref()));
     ExitCode::from(code)

@@ -1,9 +1,12 @@
 //! `forewarm replay`.
 
+mod html;
+mod player;
 mod progress;
 mod report;
+mod study;
+mod tune;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -11,19 +14,14 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
-use forewarm_application::ports::LocalCache;
-use forewarm_application::replay::{
-    Contender, L1Size, Policy, ReplayConfig, Report, Stage, replay,
-};
+use forewarm_application::replay::{Contender, L1Size};
 use forewarm_application::trace::TraceEvent;
-use forewarm_domain::Key;
 use forewarm_infrastructure::KeyCodec;
-use forewarm_infrastructure::l1::{Capacity, LruCache, QuickCache};
 use forewarm_infrastructure::trace::{TraceError, TraceReader};
 
 use super::{ConfigArguments, Failure, Overrides, duration};
-use crate::clock::Clock;
 use crate::config::{Effective, Strategy};
+use player::Player;
 use progress::Progress;
 
 pub(super) const EXAMPLES: &str = "\
@@ -38,10 +36,9 @@ Examples:
   forewarm replay trades.csv.gz
   forewarm replay trades.csv.gz --l1-entries 500 --strategies topn,adaptive --format json
   forewarm replay a.csv b.csv --l1-percent 5 --l2-latency 500us --set tracking.window=2s
+  forewarm replay trades.csv.gz --format html --out report.html     one file, to send around
+  forewarm replay trades.csv.gz --tune > forewarm.toml              settings found for this stream
   forewarm generate --events 50000 | forewarm replay -";
-
-/// The hash of replay's caches: any constant, for ever the same.
-const SEED: u64 = 0;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
@@ -72,6 +69,14 @@ pub(super) struct ReplayArguments {
     /// How long L2 takes to answer; 0 lets a warm land before the next line.
     #[arg(long, default_value = "0s", value_name = "DURATION", value_parser = duration)]
     l2_latency: Duration,
+    /// Search the strategies' parameters and print a configuration file, its figures as comments.
+    /// It chooses on the first half of the recording and judges on the second.
+    #[arg(long, conflicts_with_all = ["format", "strategies", "baselines"])]
+    tune: bool,
+    /// Most runs of the search, each over the whole recording.
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "tune",
+          value_parser = clap::value_parser!(u16).range(8..=1_000))]
+    tune_runs: u16,
     /// Count malformed lines instead of stopping at the first.
     #[arg(long)]
     skip_bad_lines: bool,
@@ -92,19 +97,22 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
-    if arguments.format == Format::Html {
-        let error = anyhow!("--format html is not built in yet; use table or json");
-        return Err(Failure::Usage(error));
-    }
     let strategies = strategies(&arguments.strategies).map_err(Failure::Usage)?;
     baselines(&arguments.baselines).map_err(Failure::Usage)?;
+    if arguments.tune && arguments.traces.len() > 1 {
+        let error = anyhow!(
+            "--tune takes one recording, and {} are given",
+            arguments.traces.len()
+        );
+        return Err(Failure::Usage(error));
+    }
     let effective = ConfigArguments {
         config: None,
         overrides: arguments.overrides.clone(),
     }
     .load()?;
-    let config = replay_config(arguments, &effective);
     let mut out = output(arguments.out.as_deref())?;
+    let mut sections = Vec::new();
     for path in &arguments.traces {
         let (events, skipped) = read(path, &effective, arguments.skip_bad_lines)?;
         if skipped > 0 {
@@ -114,12 +122,24 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
                 path.display()
             );
         }
-        let contenders = contenders(&arguments.baselines, &strategies, &effective)?;
-        let mut config = config.clone();
-        if !effective.is_set("tracking.max_pairs") {
-            config.model.max_pairs = model_room(&events, config.model.max_pairs);
+        let player = Player::new(&events, l1_size(arguments), arguments.l2_latency);
+        if arguments.tune {
+            let text = tune::tune(&player, path, &effective, arguments.tune_runs.into())?;
+            out.write_all(text.as_bytes()).map_err(Failure::output)?;
+            continue;
         }
-        let answer = play(&events, contenders, &config);
+        let contenders = contenders(&arguments.baselines, &strategies, &effective)?;
+        if arguments.format == Format::Html {
+            let overrides = &arguments.overrides;
+            sections.push(study::study(
+                &player,
+                path,
+                contenders,
+                (&effective, overrides),
+            )?);
+            continue;
+        }
+        let answer = player.play(contenders, &player.config(&effective));
         let named = (arguments.traces.len() > 1).then_some(path.as_path());
         let text = match arguments.format {
             Format::Json => report::json(&answer, named),
@@ -128,7 +148,18 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         out.write_all(text.as_bytes()).map_err(Failure::output)?;
         out.flush().map_err(Failure::output)?;
     }
-    Ok(())
+    if !sections.is_empty() {
+        let page = html::page(&sections);
+        out.write_all(page.as_bytes()).map_err(Failure::output)?;
+    }
+    out.flush().map_err(Failure::output)
+}
+
+fn l1_size(arguments: &ReplayArguments) -> L1Size {
+    match arguments.l1_entries {
+        Some(entries) => L1Size::Entries(usize::try_from(entries).unwrap_or(usize::MAX)),
+        None => L1Size::Percent(arguments.l1_percent),
+    }
 }
 
 /// The rules asked for, each once, in the order asked.
@@ -148,33 +179,6 @@ fn strategies(list: &str) -> anyhow::Result<Vec<Strategy>> {
         }
     }
     Ok(chosen)
-}
-
-fn replay_config(arguments: &ReplayArguments, effective: &Effective) -> ReplayConfig {
-    let config = &effective.config;
-    let l1 = match arguments.l1_entries {
-        Some(entries) => L1Size::Entries(usize::try_from(entries).unwrap_or(usize::MAX)),
-        None => L1Size::Percent(arguments.l1_percent),
-    };
-    ReplayConfig {
-        model: config.tracking.model(),
-        l1,
-        max_pairs_per_warm: config.warming.max_pairs_per_warm,
-        extra_l2_reads: config.warming.budget.extra_l2_reads.share(),
-        l1_share: config.warming.budget.l1_share,
-        // Recordings of weeks are played in seconds: entries expire only when that is asked for.
-        default_ttl: config
-            .default_ttl()
-            .filter(|_| effective.is_set("l1.default_ttl")),
-        l2_latency: arguments.l2_latency,
-    }
-}
-
-/// A model that need not forget: as L1 is sized by the recording's keys, so is the model,
-/// unless the setting says otherwise.
-fn model_room(events: &[TraceEvent], least: usize) -> usize {
-    let keys: HashSet<&Key> = events.iter().map(|event| &event.key).collect();
-    keys.len().clamp(least, least.max(1_000_000))
 }
 
 /// The baselines asked for, in the order of reports; `off` plays anyway.
@@ -228,26 +232,6 @@ fn read(
     }
     progress.end();
     Ok((events, reader.skipped()))
-}
-
-fn play(events: &[TraceEvent], contenders: Vec<Contender>, config: &ReplayConfig) -> Report {
-    let clock = Clock::start();
-    let progress = Progress::playing(contenders.len(), events.len());
-    let mut stage = Stage {
-        caches: &|policy, entries| -> Box<dyn LocalCache> {
-            match policy {
-                Policy::Product => {
-                    Box::new(QuickCache::new(Capacity::Entries(entries as u64), SEED))
-                }
-                Policy::Lru => Box::new(LruCache::new(entries)),
-            }
-        },
-        stopwatch: &|| clock.running(),
-        progress: &mut |name, line| progress.playing_at(name, line),
-    };
-    let report = replay(events, contenders, config, &mut stage);
-    progress.end();
-    report
 }
 
 fn output(path: Option<&Path>) -> Result<Box<dyn Write>, Failure> {

@@ -173,7 +173,7 @@ section! {
         resp: Resp;
         /// Logs and metrics.
         telemetry: Telemetry;
-        /// The learned model on disk.
+        /// The learned model on disk and in L2.
         model: ModelFile;
     }
 }
@@ -469,11 +469,17 @@ section! {
 }
 
 section! {
-    /// The learned model on disk.
+    /// The learned model on disk and in L2.
     pub struct ModelFile {
         /// The file it is saved in and restored from; unset = `model.snapshot` in the embedded
         /// store's folder, and with the Redis backend none.
         snapshot_path: Option<PathBuf> = None;
+        /// A key of L2 that it is saved in too, so that a new instance without a file starts with what
+        /// the others know; unset = not. Its parts are `KEY:…`, and all of it expires a day after the
+        /// last save. Of several instances with the same key the last one to save is read.
+        l2_key: Option<String> = None;
+        /// A larger model is not saved in L2.
+        l2_max_bytes: Size = Size::mib(64), Size::kib(1) => Size(1 << 30);
         /// How often it is saved. `0s`: only at the end.
         interval: Span = Span::secs(60), Span::secs(0) => Span::secs(86_400);
     }

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use forewarm_application::metrics::BreakerState;
 use forewarm_domain::{ChainMode, Key, Mode};
 
 use super::command::Own;
 use super::connection::{Connection, Socket};
 use super::port::Port;
+use super::reply::Reply;
 use super::request::{Arguments, number};
+use crate::explain::{Source, account, rounded};
 
 /// Partners listed unless the client says how many.
 const LISTED: usize = 10;
@@ -32,80 +33,49 @@ impl<S: Socket> Connection<'_, S> {
         Some(self.port.key(name, self.state.database))
     }
 
-    /// `FOREWARM.EXPLAIN key`: what is known of it, and what stands against warming its partners.
+    /// `FOREWARM.EXPLAIN key`: what `GET /v1/explain` tells. Looks through the model on the
+    /// connection's own thread: a question for people, not for every request.
     fn explain(&mut self, arguments: Arguments<'_>) {
         let Some(key) = self.named_key(arguments).filter(|_| arguments.len() == 2) else {
             return self.wrong_number("forewarm.explain");
         };
-        let (engine, now) = (&self.port.core.engine, self.port.core.clock.now());
-        let known = engine.correlations(&key, LISTED, now);
-        let mode = engine.rollout().mode(&key);
-        let status = engine.status(now);
-        let floor = status
-            .parameters
-            .iter()
-            .find(|(name, _)| *name == "min_score");
-        let floor = floor.map_or(0.0, |(_, floor)| *floor);
-        let mut against = Vec::new();
-        if mode != Mode::On {
-            against.push(format!("the mode is {mode}"));
-        }
-        if !self.port.core.may_cache(&key) {
-            against.push("keys.prefixes do not let it into L1".to_owned());
-        }
-        if known.is_empty() {
-            against.push("nothing is known to be read after it yet".to_owned());
-        }
-        if status.breaker == BreakerState::Open {
-            against.push("the breaker before L2 is open".to_owned());
-        }
-        if status.budget_left == Some(0) {
-            against.push("the budget of extra L2 reads is spent".to_owned());
-        }
-        if let Some(reason) = status.turned_down {
-            against.push(format!("turned down: {reason}"));
-        }
-        let held: Vec<bool> = known
-            .iter()
-            .map(|one| engine.holds(&one.key, now))
-            .collect();
-        let in_l1 = engine.holds(&key, now);
+        let account = account(&self.port.core, &key);
         let mut reply = self.reply();
-        reply.map(6);
+        reply.map(9);
         reply.bulk(b"key");
         reply.bulk(key.bytes());
+        reply.bulk(b"words");
+        reply.bulk(account.words.as_bytes());
         reply.bulk(b"in_l1");
-        reply.integer(i64::from(in_l1));
+        reply.integer(i64::from(account.in_l1));
         reply.bulk(b"mode");
-        reply.bulk(mode.name().as_bytes());
+        reply.bulk(account.mode.as_bytes());
         reply.bulk(b"strategy");
-        reply.bulk(status.strategy.as_bytes());
+        reply.bulk(account.strategy.as_bytes());
+        reply.bulk(b"price");
+        reply.double(account.price);
         reply.bulk(b"against");
-        reply.array(against.len());
-        for reason in &against {
+        reply.array(account.against.len());
+        for reason in &account.against {
             reply.bulk(reason.as_bytes());
         }
         reply.bulk(b"partners");
-        reply.array(known.len());
-        for (one, held) in known.iter().zip(held) {
-            let state = if held {
-                "in L1"
-            } else if f64::from(one.score) < floor {
-                "below the strategy's min_score"
-            } else {
-                "may be warmed"
-            };
-            reply.map(5);
-            reply.bulk(b"key");
-            reply.bulk(one.key.bytes());
-            reply.bulk(b"after");
-            reply.bulk(one.source.as_bytes());
-            reply.bulk(b"score");
-            reply.double(rounded(one.score));
-            reply.bulk(b"support");
-            reply.double(rounded(one.support));
+        reply.array(account.partners.len());
+        for one in &account.partners {
+            reply.map(11);
+            figures(&mut reply, &one.figures);
+            reply.bulk(b"expected");
+            reply.double(one.expected);
+            reply.bulk(b"came_true");
+            reply.bulk(marks(&one.came_true).as_bytes());
             reply.bulk(b"state");
-            reply.bulk(state.as_bytes());
+            reply.bulk(one.state.as_bytes());
+        }
+        reply.bulk(b"pointed_at_by");
+        reply.array(account.pointed_at_by.len());
+        for one in &account.pointed_at_by {
+            reply.map(8);
+            figures(&mut reply, one);
         }
     }
 
@@ -199,9 +169,31 @@ impl<S: Socket> Connection<'_, S> {
     }
 }
 
-/// Three digits are enough for people, and none of f32's noise shows.
-fn rounded(number: f32) -> f64 {
-    (f64::from(number) * 1e3).round() / 1e3
+/// The eight figures of one pair about another.
+fn figures(reply: &mut Reply<'_>, of: &Source) {
+    reply.bulk(b"key");
+    reply.bulk(of.key.bytes());
+    reply.bulk(b"after");
+    reply.bulk(of.after.as_bytes());
+    let numbers = [
+        ("score", of.score),
+        ("probability", of.probability),
+        ("support", of.support),
+        ("lift", of.lift),
+        ("lag_ms", of.lag_ms),
+    ];
+    for (name, number) in numbers {
+        reply.bulk(name.as_bytes());
+        reply.double(number);
+    }
+    reply.bulk(b"followed");
+    reply.bulk(marks(&of.followed).as_bytes());
+}
+
+/// Answers as text, newest first: `yes no yes`.
+fn marks(answers: &[bool]) -> String {
+    let words = answers.iter().map(|yes| if *yes { "yes" } else { "no" });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl Port {

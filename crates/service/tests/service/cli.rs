@@ -52,7 +52,7 @@ fn wrong_usage_exits_with_64() {
         &["arc", "popularity"],
     );
     check(
-        &run(&["replay", "x", "--format", "html"]),
+        &run(&["replay", "x", "--format", "pdf"]),
         64,
         &["html", "json"],
     );

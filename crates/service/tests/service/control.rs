@@ -118,7 +118,7 @@ fn a_model_travels_from_one_service_to_another() {
 }
 
 /// Updates of `a` are followed by reads of `b`, among unrelated reads.
-fn teach(service: &Service) {
+pub(crate) fn teach(service: &Service) {
     let mut round = 0_u64;
     service.wait_for("a partner", |service| {
         let ts_ms = now_ms();

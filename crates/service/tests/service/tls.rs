@@ -158,6 +158,32 @@ fn the_http_port_speaks_tls_and_nothing_else() {
 }
 
 #[test]
+fn the_commands_reach_a_tls_port_whose_authority_they_are_told_and_no_other() {
+    let certificates = Certificates::new();
+    let service = Service::start(&borrowed(&certificates.listener("http")));
+    let server = format!("https://{}", service.addr);
+    let ca = certificates.path("ca.pem");
+    let trusting = ["--ca", ca.to_str().expect("UTF-8")];
+    let show = ["rollout", "show", "--server", &server];
+    let told = run(&[&show[..], &trusting].concat());
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "all chains: on\n");
+    assert_eq!(run(&show).status.code(), Some(69), "nobody vouches for it");
+    let nowhere = run(&[&show[..], &["--ca", "nowhere.pem"]].concat());
+    assert_eq!(nowhere.status.code(), Some(66), "{nowhere:?}");
+    // A stream without an end, too.
+    let out = certificates.path("x.csv");
+    let out = out.to_str().expect("UTF-8");
+    let record = ["record", "--out", out, "--from", &server, "--for", "300ms"];
+    let told = run(&[&record[..], &trusting].concat());
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    assert!(
+        String::from_utf8_lossy(&told.stderr).contains("lost: 0"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_port_that_others_reach_in_the_clear_is_warned_of_and_one_with_tls_is_not() {
     let certificates = Certificates::new();
     let [cert, key] = certificates.listener("http");
@@ -409,4 +435,23 @@ fn a_check_names_the_setting_whose_file_is_missing_foreign_or_alone() {
         said.contains("l2.redis.tls.ca_file") && !said.contains("s3cret"),
         "{said}"
     );
+}
+
+#[test]
+fn the_health_command_asks_over_tls_with_the_authority_given() {
+    let certificates = Certificates::new();
+    let service = Service::start(&borrowed(&certificates.listener("http")));
+    let (_, port) = service.addr.rsplit_once(':').expect("host:port");
+    let server = format!("https://localhost:{port}");
+    let ca = certificates.path("ca.pem").display().to_string();
+    let asked = run(&["health", "--server", &server, "--ca", &ca]);
+    assert!(
+        asked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&asked.stderr)
+    );
+    let stranger = run(&["health", "--server", &server, "--timeout", "5s"]);
+    let said = String::from_utf8_lossy(&stranger.stderr);
+    assert_eq!(stranger.status.code(), Some(69), "{said}");
+    assert!(said.contains("is not ready"), "{said}");
 }

@@ -66,6 +66,18 @@ pub(super) const GROUP: Group = Group {
             panel: "Feed lag",
         },
         Alert {
+            name: "AssociationsDrift",
+            expr: r#"last_over_time(arbitrage_correlation_drift_ratio{job="forewarm"}[5m]) > @association_drift.info"#,
+            pending: "30m",
+            severity: Severity::Info,
+            component: "warming",
+            layer: "background",
+            family: "drift",
+            summary: "What is read together changes under {{ .Labels.instance }}",
+            description: "{{ .Value | humanizePercentage }} of the strongest associations that {{ .Labels.instance }} knows were others an hour ago, more than @association_drift.info.",
+            panel: "Drift of the associations",
+        },
+        Alert {
             name: "CacheHitRateUnseasonal",
             expr: r#"max by (job, chain) (avg_over_time(job_chain_cache_level:hits:ratio_rate5m{cache_level="L1"}[15m])) < on (job, chain) job_chain:l1_hit_ratio:seasonal_floor and on (job, chain) job_chain_cache_level:lookups:rate5m{cache_level="L1"} > @floor_events.info"#,
             pending: "30m",

@@ -47,7 +47,7 @@ fn a_grafana_rule_asks_its_datasource_for_raw_metrics_only() {
             );
         }
     }
-    assert_eq!(uids.len(), 22);
+    assert_eq!(uids.len(), 23);
 }
 
 #[test]

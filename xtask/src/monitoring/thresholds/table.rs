@@ -164,6 +164,14 @@ pub(crate) const TABLE: &[Threshold] = &[
         ..NONE
     },
     Threshold {
+        id: "association_drift",
+        what: "share of the strongest associations that were others an hour ago",
+        shown: Percent,
+        info: Some(0.5),
+        why: "When half of what is known within an hour is news, the market has changed, or the feed tells of something else; the model follows by itself, and whoever set its half-life should know.",
+        ..NONE
+    },
+    Threshold {
         id: "hit_ratio_drop",
         what: "fall of the L1 hit ratio against an hour before",
         shown: Percent,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use forewarm_domain::{Timestamp, WindowStatistics};
 
 use super::{Mind, Run};
+use crate::replay::Mark;
 
 /// How often a strategy is told what happened, in stream time.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -12,6 +13,22 @@ const WINDOW: Duration = Duration::from_secs(1);
 const WINDOW_READS: u64 = 2_048;
 
 impl Run<'_> {
+    /// What it has done after so many lines.
+    pub(in crate::replay) fn mark(&self, lines: usize, at: Timestamp) -> Mark {
+        let model_bytes = match &self.mind {
+            Mind::Strategy(learner) => learner.model().memory_bytes(),
+            _ => 0,
+        };
+        Mark {
+            lines,
+            at,
+            reads: self.tally.reads,
+            l1_hits: self.tally.hits,
+            l2_reads: self.governor.reads(),
+            model_bytes,
+        }
+    }
+
     /// Once a second of stream time, or sooner when there is much to tell, the strategy learns what
     /// happened.
     pub(super) fn report_window(&mut self, now: Timestamp) {

@@ -177,7 +177,7 @@ fn after_a_flip_adaptive_learns_as_fast_as_from_the_start() {
     for seed in [1, 2, 3] {
         let events = recording(Profile::Flip, seed, 20_000, 120);
         let flip = events[events.len() / 2].at;
-        let until = |end: forewarm_domain::Timestamp| {
+        let until = |end: Timestamp| {
             let played = events.iter().take_while(|event| event.at < end).count();
             let adaptive = Contender::Strategy(build_default(StrategyKind::Adaptive));
             let report = play(&events[..played], vec![adaptive], &config(24, 0));

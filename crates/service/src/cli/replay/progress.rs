@@ -30,6 +30,21 @@ impl Progress {
         Self::new((contenders * lines) as u64, template, lines as u64)
     }
 
+    /// So many runs, each over the whole recording.
+    pub(super) fn steps(runs: usize) -> Self {
+        Self::new(
+            runs as u64,
+            "playing {msg:16} [{bar:40}] {pos}/{len} {eta}",
+            0,
+        )
+    }
+
+    /// Begins run `at`, of `what`.
+    pub(super) fn step(&self, what: &str, at: usize) {
+        self.bar.set_message(what.to_owned());
+        self.bar.set_position(at as u64);
+    }
+
     fn new(length: u64, template: &'static str, lines: u64) -> Self {
         // Hidden by itself where standard error is no terminal.
         let bar =

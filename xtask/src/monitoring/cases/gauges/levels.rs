@@ -22,7 +22,7 @@ struct Level {
 
 const WHOLE: &[(&str, f64)] = &[("", 1.0)];
 
-const LEVELS: [Level; 5] = [
+const LEVELS: [Level; 6] = [
     Level {
         alert: "TooManyPairsTracked",
         metric: "arbitrage_correlation_pairs_tracked",
@@ -81,6 +81,18 @@ const LEVELS: [Level; 5] = [
         fault: 31.0,
         shown: "31",
         pending: 5,
+        keeps: false,
+    },
+    Level {
+        alert: "AssociationsDrift",
+        metric: "arbitrage_correlation_drift_ratio",
+        parts: WHOLE,
+        limit: None,
+        healthy: 0.1,
+        near: 0.49,
+        fault: 0.51,
+        shown: "51%",
+        pending: 30,
         keeps: false,
     },
 ];

@@ -310,4 +310,18 @@ pub(super) const DEPENDENCIES: &[Panel] = &[
         runbook: Some("InvalidationLinkDown"),
         ..PANEL
     },
+    Panel {
+        title: "Drift of the associations",
+        description: "Share of the strongest associations that were others an hour ago, from the second hour of a process on. Good: steady, whatever its height; the line is @association_drift.info.",
+        unit: "percentunit",
+        size: (24, 7),
+        queries: &[Query {
+            expr: "max by (instance) (arbitrage_correlation_drift_ratio{@s})",
+            legend: "{{instance}}",
+        }],
+        colours: Colours::Levels("association_drift"),
+        range: (Some(0.0), Some(1.0)),
+        runbook: Some("AssociationsDrift"),
+        ..PANEL
+    },
 ];
