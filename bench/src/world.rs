@@ -8,7 +8,7 @@ use anyhow::Result;
 use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::engine::Update;
-use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::{Key, Version};
 use forewarm_service::Forewarm;
 
@@ -53,10 +53,10 @@ impl SharedCache for Memory {
         Ok(keys.iter().map(one).collect())
     }
 
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError> {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         values.insert(key.clone(), stored.value.clone());
-        Ok(())
+        Ok(Kept::This)
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench …`: measurements that anyone can repeat, and where their figures go.
 
 pub(crate) mod learning;
-mod markers;
+pub(crate) mod markers;
 mod prefetch;
 mod resp;
 mod suites;

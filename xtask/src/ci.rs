@@ -57,6 +57,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut tests = cargo(&["test", "--workspace", "--locked"]);
     tests.env("CI", "true");
     steps.command("tests", tests)?;
+    let interleavings = [
+        "test",
+        "--package=forewarm-application",
+        "--lib",
+        "--features=interleavings",
+        "--locked",
+        "interleavings",
+    ];
+    steps.command("threads that meet", cargo(&interleavings))?;
     steps.run(
         "cost of learning",
         "cargo xtask bench learning --check",

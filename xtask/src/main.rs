@@ -19,6 +19,7 @@ mod monitoring;
 mod packaging;
 mod picture;
 mod setup;
+mod soak;
 mod stack;
 mod steps;
 mod tidy;
@@ -73,6 +74,8 @@ enum Task {
     },
     /// Measures one thing, or everything, and writes the figures into docs/benchmarks.md
     Bench(bench::Arguments),
+    /// Plays hours of traffic against the real service, runs the long tests, writes docs/reliability.md
+    Soak(soak::Arguments),
     /// Sends dashboards, alert rules, contact points and policies to a Grafana
     ProvisionGrafana(grafana::Arguments),
     /// Prometheus, Alertmanager and Redis as local processes that scrape a running Forewarm
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         } => live::run(&url, &rate_interval),
         Task::Check { .. } => monitoring::check::run(&workspace),
         Task::Bench(bench) => bench::run(&workspace, bench),
+        Task::Soak(arguments) => soak::run(&workspace, &arguments),
         Task::ProvisionGrafana(arguments) => grafana::run(arguments),
         Task::Stack(stack) => stack::run(&workspace, stack),
         Task::Alerts(alerts) => alerts::run(alerts),

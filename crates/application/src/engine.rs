@@ -32,16 +32,16 @@ mod tap;
 mod warming;
 mod write;
 
+use crate::sync::atomic::AtomicU64;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use crate::sync::{Mutex, RwLock};
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 use forewarm_domain::model::check_time;
 use forewarm_domain::{Key, Refused, Rollout, SelectionStrategy, Timestamp, Version};
-use parking_lot::{Mutex, RwLock};
 
 use crate::attempts::Attempts;
 use crate::blocks::Blocks;

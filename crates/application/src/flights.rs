@@ -17,13 +17,13 @@
 
 mod databases;
 
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::sync::Mutex;
 use foldhash::fast::RandomState;
 use forewarm_domain::{ChainId, Key};
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::ports::{Cached, SharedCacheError};

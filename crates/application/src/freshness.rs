@@ -4,10 +4,10 @@
 //! like one that is dead, so every so often it is asked for a proof of life, and L1 answers until
 //! a bound after the last one. Without a link there is no such end, only each value's own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::Mutex;
 use forewarm_domain::Timestamp;
-use parking_lot::Mutex;
 
 /// Until when L1 may answer.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod ports;
 pub mod replay;
 pub mod rollout;
+mod sync;
 #[cfg(test)]
 mod testing;
 pub mod trace;

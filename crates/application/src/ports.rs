@@ -55,6 +55,15 @@ impl SharedCacheError {
     }
 }
 
+/// What a store holds after a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// The value written.
+    This,
+    /// What it held before, whose version is not older.
+    Newer,
+}
+
 /// L2. The backend is chosen at run time, and a warm is one call.
 ///
 /// Implementations answer within their configured timeout, whatever the network does.
@@ -63,8 +72,9 @@ pub trait SharedCache: Send + Sync {
     /// Reads every key in ONE round trip, in the order asked. `None` = not there (or expired).
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError>;
 
-    /// Writes one value. A store that knows versions keeps the newer and still answers `Ok`.
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError>;
+    /// Writes one value. A store that knows versions keeps the newer of two, and says so: what was
+    /// written must then not be cached as its value.
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError>;
 
     /// Removes one key; whether it was there.
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError>;

@@ -1,5 +1,6 @@
 //! Real servers for tests (feature `testing`).
 
+pub mod hostile;
 mod sentinel;
 
 pub use sentinel::Sentinel;

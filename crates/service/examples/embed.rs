@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use forewarm_service::{Forewarm, Key, Level, SharedCache, SharedCacheError, Stored, Update};
+use forewarm_service::{Forewarm, Kept, Key, Level, SharedCache, SharedCacheError, Stored, Update};
 
 /// What the engine has for a shared cache. Yours talks to a server and has a time limit.
 #[derive(Default)]
@@ -24,10 +24,10 @@ impl SharedCache for Shelf {
         Ok(keys.iter().map(|key| values.get(key).cloned()).collect())
     }
 
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError> {
         let mut values = self.0.lock().expect("nobody panics with it");
         values.insert(key.clone(), stored.clone());
-        Ok(())
+        Ok(Kept::This)
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {

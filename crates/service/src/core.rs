@@ -356,7 +356,8 @@ impl Core {
     /// Writes L2, then L1.
     pub async fn put(&self, key: &Key, stored: Stored) -> Result<(), LookupError> {
         if !self.may_cache(key) {
-            return Ok(self.shared.put(key, &stored).await?);
+            self.shared.put(key, &stored).await?;
+            return Ok(());
         }
         self.engine.put(key, stored, self.clock.now()).await
     }
@@ -364,7 +365,8 @@ impl Core {
     /// The same of a value of a block (see [`Engine::put_in`]).
     pub async fn put_in(&self, block: u64, key: &Key, stored: Stored) -> Result<(), LookupError> {
         if !self.may_cache(key) {
-            return Ok(self.shared.put(key, &stored).await?);
+            self.shared.put(key, &stored).await?;
+            return Ok(());
         }
         let now = self.clock.now();
         self.engine.put_in(block, key, stored, now).await

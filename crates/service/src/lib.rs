@@ -107,6 +107,6 @@ mod wiring;
 pub use forewarm_application::engine::{
     Found, Level, LookupError, Observed, Reorg, Status, Update,
 };
-pub use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+pub use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 pub use forewarm_domain::{ChainMode, Key, Mode, PairNameError, Refused, Timestamp, Version};
 pub use service::{Builder, Forewarm, StartError};

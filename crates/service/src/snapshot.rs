@@ -81,13 +81,28 @@ impl Snapshot {
 fn restore_file(core: &Core, path: &Path) -> bool {
     let shown = path.display().to_string();
     match fs::read(path) {
-        Ok(bytes) => restore(core, &bytes, &shown),
+        Ok(bytes) => {
+            let restored = restore(core, &bytes, &shown);
+            if !restored && let Some(kept) = put_aside(path) {
+                tracing::warn!(path = %shown, kept = %kept.display(), "it is put aside, and not overwritten");
+            }
+            restored
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => {
             tracing::error!(path = %shown, %error, "cannot read the saved model; starting cold");
             false
         }
     }
+}
+
+/// Renames a file that cannot be used, in place of one that was put aside before, so that the next save
+/// does not take its place: it may be a later version's, or worth a look. Its new name.
+fn put_aside(path: &Path) -> Option<PathBuf> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".refused");
+    fs::rename(path, &aside).ok()?;
+    Some(aside.into())
 }
 
 fn restore(core: &Core, bytes: &[u8], from: &str) -> bool {

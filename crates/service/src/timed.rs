@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forewarm_application::metrics::{CacheOp, Level, Metrics};
-use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::Key;
 use tokio::time::Instant;
 
@@ -52,7 +52,7 @@ impl SharedCache for Timed {
         self.time(op, self.inner.get_many(keys)).await
     }
 
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError> {
         self.time(CacheOp::Set, self.inner.put(key, stored)).await
     }
 

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::engine::{Engine, EngineConfig, Ghost, Observed, Parts, Tap, Update};
 use forewarm_application::learner::Learner;
-use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::{
     ChainId, Event, Key, KeyRef, ModelConfig, Op, Standing, Timestamp, Trigger, Version,
 };
@@ -66,8 +66,8 @@ impl SharedCache for Nobody {
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError> {
         Ok(vec![None; keys.len()])
     }
-    async fn put(&self, _: &Key, _: &Stored) -> Result<(), SharedCacheError> {
-        Ok(())
+    async fn put(&self, _: &Key, _: &Stored) -> Result<Kept, SharedCacheError> {
+        Ok(Kept::This)
     }
     async fn remove(&self, _: &Key) -> Result<bool, SharedCacheError> {
         Ok(false)

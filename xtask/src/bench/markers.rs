@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 ///
 /// # Errors
 /// When one of the two markers is missing, or they stand in the wrong order.
-pub(super) fn replaced(text: &str, name: &str, content: &str) -> Result<String> {
+pub(crate) fn replaced(text: &str, name: &str, content: &str) -> Result<String> {
     let (open, close) = (
         format!("<!-- bench:{name} -->"),
         format!("<!-- /bench:{name} -->"),

@@ -4,15 +4,15 @@
 //! the key's absence, so this hears of it where L1 does, under the same fence: an absence that was
 //! read before a change was announced is never remembered after it.
 
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::sync::Mutex;
 use foldhash::fast::RandomState;
 use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version};
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 
 use crate::ports::{Cached, LocalCache, LocalLookup, Placed, Placement, Usage};
 

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
+use crate::sync::MutexGuard;
 use forewarm_domain::{
     Attempt, Event, Horizon, Key, Mode, Op, Operation, Rollout, SourceKind, Timestamp, Trigger,
     WindowStatistics,
 };
-use parking_lot::MutexGuard;
 
 use super::{Engine, Ghost, Observation};
 use crate::learner::{Learner, Offer, Request, horizon};

@@ -1,12 +1,12 @@
 //! Shadow: what would have been warmed, so that what would have hit can be counted.
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::sync::Mutex;
 use foldhash::fast::RandomState;
 use forewarm_domain::Key;
 use hashbrown::HashSet;
-use parking_lot::Mutex;
 
 /// Keys that shadow mode would have placed, the latest [`ShadowSet::LIMIT`] of them.
 #[derive(Debug, Default)]

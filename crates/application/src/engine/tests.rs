@@ -9,11 +9,14 @@ mod drift;
 mod explain;
 mod fence;
 mod ghost;
+#[cfg(feature = "interleavings")]
+mod interleavings;
 mod link;
 mod listeners;
 mod model;
 mod people;
 mod reorg;
+mod simulation;
 mod tap;
 mod warming;
 mod world;

@@ -1,9 +1,9 @@
 //! Warming: requests → selection → peek → budget → one L2 read → L1 if newer → ledger.
 
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::Ordering;
 
+use crate::sync::MutexGuard;
 use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Standing, Timestamp};
-use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -48,9 +48,9 @@ impl Engine {
     /// The warm loop's body: takes the waiting requests, at most as many as fill one L2 read,
     /// and serves them with that one read.
     pub async fn warm(&self, now: Timestamp) -> WarmReport {
-        let wishes = self.wishes(now);
+        let (wishes, overdue) = self.wishes(now);
         let mut report = WarmReport {
-            operations: wishes.len(),
+            operations: wishes.len() + overdue,
             ..WarmReport::default()
         };
         let strategy = *self.strategy_label.read();
@@ -81,8 +81,9 @@ impl Engine {
         report
     }
 
-    /// Takes requests and asks the strategy, under the learner's lock.
-    fn wishes(&self, now: Timestamp) -> Vec<Wish> {
+    /// Takes requests and asks the strategy, under the learner's lock; and how many it took that
+    /// had waited for too long.
+    fn wishes(&self, now: Timestamp) -> (Vec<Wish>, usize) {
         let (turned_down, price) = {
             let governor = self.governor.lock();
             (governor.turned_down().is_some(), governor.price())
@@ -93,7 +94,7 @@ impl Engine {
             self.config.max_pairs_per_warm
         };
         let mut wishes = Vec::new();
-        let mut keys = 0;
+        let (mut keys, mut overdue) = (0, 0);
         let mut learner = self.learner.lock();
         let mut at_once = 0;
         while keys < self.config.max_keys_per_read && wishes.len() < self.config.max_keys_per_read {
@@ -114,13 +115,14 @@ impl Engine {
                 self.metrics.dropped(source.chain(), DropReason::Deadline);
                 self.attempts.count(Attempt::Dropped, 1);
                 self.count_operation(&source, Operation::Skipped);
+                overdue += 1;
                 continue;
             }
             let wish = self.choose(&mut learner, request, source, now, (cap, price));
             keys += wish.wanted.len();
             wishes.push(wish);
         }
-        wishes
+        (wishes, overdue)
     }
 
     /// What the strategy would fetch for a request, by mode: the source's chain must be on for

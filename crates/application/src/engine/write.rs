@@ -7,7 +7,7 @@ use super::observation::{Observation, What};
 use super::{Engine, Level, LookupError};
 use crate::flights::WriteTicket;
 use crate::metrics::{CacheOp, EvictionReason};
-use crate::ports::{Cached, Placement, Stored};
+use crate::ports::{Cached, Kept, Placement, Stored};
 
 /// A write whose end L1 must hear of, even if its caller goes away.
 struct Writing<'a> {
@@ -148,7 +148,8 @@ impl Engine {
     /// away: whether L2 took the write is then unknown.
     ///
     /// A value older than the one that L1 holds is not written: the newer stays, as in a store that
-    /// knows versions. Redis knows none, so there the guarantee reaches as far as L1 remembers.
+    /// knows versions. Redis knows none, so there the guarantee reaches as far as L1 remembers. What
+    /// such a store did not take L1 does not take either.
     pub async fn put(&self, key: &Key, stored: Stored, now: Timestamp) -> Result<(), LookupError> {
         self.put_begun(key, stored, now, || self.flights.begin_write(key))
             .await
@@ -174,9 +175,10 @@ impl Engine {
         };
         let write = self.l2.put(key, &stored);
         let limit = Limit::from_now(self.config.demand_timeout);
-        self.in_time(CacheOp::Set, limit, write).await?;
-        let cached = Cached::from_stored(stored, now, self.config.default_ttl);
-        writing.end(Some(cached));
+        let kept = self.in_time(CacheOp::Set, limit, write).await?;
+        let cached =
+            (kept == Kept::This).then(|| Cached::from_stored(stored, now, self.config.default_ttl));
+        writing.end(cached);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The databases in use: client tracking names the key that changed, not its database.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 const WORD: u16 = 64;
 

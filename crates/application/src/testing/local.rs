@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use forewarm_domain::{ChainId, Key, Standing, Timestamp, Version, supersedes};
-use parking_lot::Mutex;
 
 use crate::ports::{Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage};
+use crate::sync::Mutex;
 
 #[derive(Debug, Clone)]
 struct Slot {

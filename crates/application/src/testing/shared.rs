@@ -8,7 +8,7 @@ use forewarm_domain::{Key, Version};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::ports::{SharedCache, SharedCacheError, Stored};
+use crate::ports::{Kept, SharedCache, SharedCacheError, Stored};
 
 /// What was asked of L2.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,12 +159,13 @@ impl SharedCache for Shelf {
         Ok(values)
     }
 
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError> {
         let (fault, gated) = self.begin(Call::Put(key.clone()));
         if fault != Fault::Refused {
             self.set_stored(key, stored.clone());
         }
-        self.answer(fault, gated).await
+        self.answer(fault, gated).await?;
+        Ok(Kept::This)
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {

@@ -21,6 +21,10 @@ const VERSION: u8 = 2;
 /// Longest key that a snapshot may hold.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
+/// No count comes near: a million events a second for eleven days. Larger ones, added up, would become
+/// infinite, and the model that took them in could never be saved in a form that loads.
+const MOST: f32 = 1e12;
+
 /// Why a snapshot is refused. Nothing of it has been taken over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
@@ -101,9 +105,15 @@ pub fn save(model: &Model, estimator: &Estimator, now: Timestamp) -> Vec<u8> {
     estimator.write_to(&mut learned);
     out.extend_from_slice(&(learned.len() as u32).to_le_bytes());
     out.extend_from_slice(&learned);
-    let sum = fnv1a(&out);
-    out.extend_from_slice(&sum.to_le_bytes());
-    out
+    sealed(out)
+}
+
+/// A snapshot's bytes with their checksum behind them. Damage shows by it; whoever means harm can
+/// compute it as well.
+pub fn sealed(mut body: Vec<u8>) -> Vec<u8> {
+    let sum = fnv1a(&body);
+    body.extend_from_slice(&sum.to_le_bytes());
+    body
 }
 
 /// How many pairs a snapshot holds, when nothing is wrong with it.
@@ -200,7 +210,10 @@ impl<'a> Saved<'a> {
             return Err(SnapshotError::NotASnapshot);
         }
         let found = bytes[MAGIC.len()];
-        if found == 0 || found > VERSION {
+        if found == 0 {
+            return Err(SnapshotError::NotASnapshot);
+        }
+        if found > VERSION {
             return Err(SnapshotError::TooNew { found });
         }
         let (body, sum) = bytes.split_at(bytes.len() - 8);
@@ -292,10 +305,10 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// A finite number that is not negative.
+    /// A number from 0 to [`MOST`].
     fn count(&mut self) -> Result<f32, SnapshotError> {
         let count = f32::from_le_bytes(self.array()?);
-        if count.is_finite() && count >= 0.0 {
+        if (0.0..=MOST).contains(&count) {
             Ok(count)
         } else {
             Err(self.malformed("a count"))

@@ -1,6 +1,10 @@
 //! Events as JSON: the body of an HTTP request.
 
+use std::fmt;
+
 use bytes::Bytes;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::FeedEvent;
@@ -11,27 +15,85 @@ use crate::codec::KeyCodec;
 /// array or one to a line. One result per event, in their order.
 ///
 /// An error names the field and its text. A body that isn't JSON at all is one error, in place
-/// of everything from there (array) or of its line. The caller bounds the body's size.
-pub fn parse_updates(body: &[u8], codec: &KeyCodec) -> Vec<Result<FeedEvent, String>> {
+/// of the whole array or of its line. More than `most` events are refused as a whole.
+///
+/// Memory: at most 64 times the body (arrays of numbers, say, where strings are expected), and 256
+/// bytes an event. The caller bounds the body's size.
+///
+/// # Errors
+/// The number of events, when they are too many.
+pub fn parse_updates(body: &[u8], codec: &KeyCodec, most: usize) -> Result<Parsed, usize> {
     let body = body.trim_ascii();
     if body.first() == Some(&b'[') {
-        return match serde_json::from_slice::<Vec<Value>>(body) {
-            Ok(events) => events.into_iter().map(|event| read(event, codec)).collect(),
-            Err(error) => vec![Err(format!("not a JSON array: {error}"))],
-        };
+        return array(body, codec, most).unwrap_or_else(|error| {
+            let error = format!("not a JSON array: {error}");
+            Ok(vec![Err(error)])
+        });
     }
-    let lines = body.split(|&byte| byte == b'\n');
-    lines
-        .map(<[u8]>::trim_ascii)
-        .filter(|line| !line.is_empty())
-        .map(|line| match serde_json::from_slice(line) {
-            Ok(event) => read(event, codec),
-            Err(error) => {
-                let line = String::from_utf8_lossy(line);
-                Err(format!("not JSON: {error} in {}", shown(&line)))
-            }
+    let lines = || {
+        let lines = body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+        lines.filter(|line| !line.is_empty())
+    };
+    let found = lines().count();
+    if found > most {
+        return Err(found);
+    }
+    let events = lines().map(|line| match serde_json::from_slice(line) {
+        Ok(event) => read(event, codec),
+        Err(error) => {
+            let line = String::from_utf8_lossy(line);
+            Err(format!("not JSON: {error} in {}", shown(&line)))
+        }
+    });
+    Ok(events.collect())
+}
+
+/// One result per event, in their order.
+type Parsed = Vec<Result<FeedEvent, String>>;
+
+fn array(
+    body: &[u8],
+    codec: &KeyCodec,
+    most: usize,
+) -> Result<Result<Parsed, usize>, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let events = reader.deserialize_seq(Events { codec, most })?;
+    reader.end()?;
+    Ok(events)
+}
+
+/// Reads the events of an array one by one, and only counts those past the limit: a megabyte of `0,0,…`
+/// would else become a hundred of errors.
+struct Events<'a> {
+    codec: &'a KeyCodec,
+    most: usize,
+}
+
+impl<'de> Visitor<'de> for Events<'_> {
+    type Value = Result<Parsed, usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<Self::Value, A::Error> {
+        let mut parsed = Vec::new();
+        while parsed.len() < self.most {
+            let Some(event) = events.next_element::<Value>()? else {
+                return Ok(Ok(parsed));
+            };
+            parsed.push(read(event, self.codec));
+        }
+        let mut found = parsed.len();
+        while events.next_element::<IgnoredAny>()?.is_some() {
+            found += 1;
+        }
+        Ok(if found > self.most {
+            Err(found)
+        } else {
+            Ok(parsed)
         })
-        .collect()
+    }
 }
 
 fn read(event: Value, codec: &KeyCodec) -> Result<FeedEvent, String> {
@@ -87,7 +149,23 @@ mod tests {
     use forewarm_domain::{Op, Timestamp, Version};
 
     fn parse(body: &str) -> Vec<Result<FeedEvent, String>> {
-        parse_updates(body.as_bytes(), &KeyCodec::default())
+        parse_updates(body.as_bytes(), &KeyCodec::default(), usize::MAX).expect("no limit")
+    }
+
+    #[test]
+    fn too_many_events_are_counted_and_none_is_taken() {
+        let one = r#"{"ts_ms":1,"key":"k"}"#;
+        let codec = KeyCodec::default();
+        let count = |body: String| parse_updates(body.as_bytes(), &codec, 2).map(|it| it.len());
+        for n in [1, 2, 3, 7] {
+            let expected = if n > 2 { Err(n) } else { Ok(n) };
+            assert_eq!(count(format!("[{}]", vec![one; n].join(","))), expected);
+            assert_eq!(count(vec![one; n].join("\n\n")), expected);
+        }
+        // However long it is, an array that ends wrongly is none.
+        for broken in ["[1,2,3", "[1,2,3] 4", "[1,2,3}"] {
+            assert_eq!(count(broken.to_owned()), Ok(1), "{broken}");
+        }
     }
 
     #[test]
@@ -166,7 +244,8 @@ mod tests {
     #[test]
     fn a_template_without_chains_asks_for_none() {
         let codec = KeyCodec::new("px:{address}").unwrap();
-        let mut events = parse_updates(br#"{"ts_ms":1,"pair":"A"}"#, &codec);
+        let one = br#"{"ts_ms":1,"pair":"A"}"#;
+        let mut events = parse_updates(one, &codec, 1).unwrap();
         assert_eq!(events.remove(0).unwrap().key.bytes(), "px:a");
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::{Key, Timestamp};
 use tokio::time::timeout;
 
@@ -246,7 +246,7 @@ impl SharedCache for EmbeddedStore {
         Ok(found)
     }
 
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError> {
         let (key, stored) = (file::table_key(key), stored.clone());
         self.write(|reply| Write::Put { key, stored, reply }).await
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::Key;
 use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{Expiration, Value};
@@ -190,7 +190,7 @@ impl SharedCache for RedisStore {
         Ok(found)
     }
 
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError> {
         let connections = self.database(key.database())?;
         // Redis refuses an expiry of 0 ms; what lives less than one is as good as gone in one.
         let expires = stored.ttl.map(|ttl| {
@@ -206,7 +206,7 @@ impl SharedCache for RedisStore {
             let expires = expires.clone();
             client.set(name, value, expires, None, false).await
         });
-        written.await
+        written.await.map(|()| Kept::This)
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::Timestamp;
 use forewarm_infrastructure::l2::{EmbeddedConfig, EmbeddedStore, OpenError};
 
@@ -152,6 +152,24 @@ async fn expired_values_leave_the_file_without_being_read() {
         .open_table(values)
         .unwrap();
     assert_eq!(redb::ReadableTableMetadata::len(&table).unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_write_says_whether_a_newer_version_was_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let put = |version| {
+        let (store, stored) = (&store, versioned("value", version));
+        async move { store.put(&key("k"), &stored).await.unwrap() }
+    };
+    assert_eq!(put(5).await, Kept::This);
+    assert_eq!(put(4).await, Kept::Newer);
+    assert_eq!(put(5).await, Kept::Newer);
+    assert_eq!(put(6).await, Kept::This);
+    assert_eq!(
+        store.put(&key("k"), &value("bare")).await.unwrap(),
+        Kept::This
+    );
 }
 
 /// Runs one test of this binary in another process, which then plays the part named.
@@ -340,7 +358,16 @@ async fn a_file_of_a_later_format_is_refused() {
         .unwrap();
     transaction.commit().unwrap();
     drop(database);
+    let file = folder.path().join("forewarm.redb");
+    let before = fs::read(&file).unwrap();
     let error = open(folder.path()).expect_err("a later format");
+    assert!(
+        fs::read(&file).unwrap() == before,
+        "a refused file is left alone"
+    );
+    for part in ["has format 2", "reads 1"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
     assert!(
         matches!(error, OpenError::OtherFormat { found: 2, .. }),
         "{error}"

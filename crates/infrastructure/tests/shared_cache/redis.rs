@@ -357,7 +357,7 @@ async fn a_pair_lives_in_the_database_of_the_url() {
     let codec = KeyCodec::default().with_database(config.database().unwrap());
     let store = RedisStore::connect(config).unwrap();
     let pair = codec.key(&PairName::new("eth", "weth").unwrap());
-    let mut fed = parse_updates(br#"{"ts_ms":1,"key":"bare"}"#, &codec);
+    let mut fed = parse_updates(br#"{"ts_ms":1,"key":"bare"}"#, &codec, 1).unwrap();
     let bare = fed.remove(0).unwrap().key;
     for key in [&pair, &bare] {
         store.put(key, &value("v")).await.unwrap();

@@ -42,7 +42,10 @@ pub(super) struct Keys {
 impl Keys {
     /// The pairs with their keys, in order; too many are refused.
     pub(super) fn resolve(&self, app: &App) -> Result<Vec<(PairName, Key)>, Problem> {
-        bounded(self.keys.len(), app)?;
+        let most = app.config.http.max_batch;
+        if self.keys.len() > most {
+            return Err(too_many(self.keys.len(), most));
+        }
         let resolve = |(index, pair): (usize, &PairOf)| {
             let name = PairName::new(&pair.chain, &pair.pair)
                 .map_err(|error| Problem::bad_request(format!("keys[{index}]: {error}")))?;
@@ -53,14 +56,10 @@ impl Keys {
     }
 }
 
-/// Refuses more items than one request may have.
-pub(super) fn bounded(items: usize, app: &App) -> Result<(), Problem> {
-    let most = app.config.http.max_batch;
-    if items <= most {
-        return Ok(());
-    }
+/// What a request with more items than it may have is told.
+pub(super) fn too_many(items: usize, most: usize) -> Problem {
     let detail = format!("{items} items, at most {most} in one request (http.max_batch)");
-    Err(Problem::too_large(detail))
+    Problem::too_large(detail)
 }
 
 /// The two path parts, percent-decoded, as a pair.

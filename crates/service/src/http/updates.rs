@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::body;
 use super::problem::Problem;
-use super::shape::bounded;
+use super::shape::too_many;
 use crate::core::Taken;
 
 /// Errors listed in one answer; all are counted.
@@ -28,9 +28,12 @@ pub(super) async fn post(
         let detail = "the body is empty; expected a JSON array or one JSON object a line";
         return Err(Problem::bad_request(detail));
     }
-    let events = parse_updates(&bytes, &app.codec);
+    let most = app.config.http.max_batch;
+    let events = match parse_updates(&bytes, &app.codec, most) {
+        Ok(events) => events,
+        Err(found) => return Err(too_many(found, most)),
+    };
     refuse_garbage(&events)?;
-    bounded(events.len(), &app)?;
     let (mut accepted, mut rejected, mut dropped) = (0_u64, 0_u64, 0_u64);
     let mut errors = Vec::new();
     for (index, event) in events.into_iter().enumerate() {

@@ -180,6 +180,6 @@ impl InL2 {
             ttl: Some(LIFETIME),
         };
         let written = core.shared.put(key, &stored).await;
-        written.map_err(|error| error.to_string())
+        written.map(drop).map_err(|error| error.to_string())
     }
 }

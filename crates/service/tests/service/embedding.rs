@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forewarm_application::engine::{Level, Observed, Update};
-use forewarm_application::ports::{SharedCache, SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::{ChainMode, Key, Mode, Timestamp};
 use forewarm_service::{Forewarm, StartError};
 
@@ -26,10 +26,10 @@ impl SharedCache for Memory {
         Ok(keys.iter().map(|key| values.get(key).cloned()).collect())
     }
 
-    async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError> {
+    async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError> {
         let mut values = self.values.lock().expect("nobody panics with it");
         values.insert(key.clone(), stored.clone());
-        Ok(())
+        Ok(Kept::This)
     }
 
     async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError> {

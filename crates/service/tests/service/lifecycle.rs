@@ -60,10 +60,28 @@ fn the_model_survives_a_restart_and_a_corrupt_one_is_a_cold_start() {
     assert_eq!(pairs(&second), Some(1), "{}", second.log());
     assert_eq!(second.get("/v1/pairs/eth/a").json()["value"], "kept");
     assert_eq!(second.terminate(), Some(0));
-    std::fs::write(folder.path().join("model.snapshot"), "garbage").expect("written");
-    let third = start();
-    assert_eq!(pairs(&third), Some(0));
-    third.wait_for("the log", |it| it.log().contains("starting cold"));
+    // Garbage, a file cut short, and one of a later version: none is taken, and none is lost.
+    let file = folder.path().join("model.snapshot");
+    let whole = std::fs::read(&file).expect("it was saved");
+    let mut later = whole.clone();
+    later[7] = 3;
+    let cut = whole[..whole.len() - 1].to_vec();
+    for (bytes, said) in [
+        (b"garbage".to_vec(), "not a model snapshot"),
+        (cut, "the checksum does not match"),
+        (later, "has format version 3, this release reads up to 2"),
+    ] {
+        std::fs::write(&file, &bytes).expect("written");
+        let mut cold = start();
+        assert_eq!(pairs(&cold), Some(0));
+        cold.wait_for("the log", |it| it.log().contains("put aside"));
+        for part in [said, "model.snapshot.refused"] {
+            assert!(cold.log().contains(part), "{part:?}: {}", cold.log());
+        }
+        assert_eq!(cold.terminate(), Some(0));
+        let aside = folder.path().join("model.snapshot.refused");
+        assert!(std::fs::read(aside).expect("it is kept") == bytes);
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod client;
 mod contract;
 mod control;
 mod demo;
+mod disk;
+mod durability;
 mod embedding;
 mod examples;
 mod explain;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::client::{self, Answer};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_forewarm");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_forewarm");
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -69,7 +69,13 @@ impl Service {
         Self::spawn(shell, &path, folder, settings)
     }
 
-    fn spawn(mut command: Command, store: &Path, folder: TempDir, settings: &[&str]) -> Self {
+    /// The command is the binary, perhaps after a shell that sets limits.
+    pub(crate) fn spawn(
+        mut command: Command,
+        store: &Path,
+        folder: TempDir,
+        settings: &[&str],
+    ) -> Self {
         let store = format!("l2.embedded.path={}", store.display());
         let mut arguments = vec!["serve", "--set", "http.addr=127.0.0.1:0", "--set", &store];
         arguments.extend(["--set", "resp.addr=127.0.0.1:0"]);
@@ -153,9 +159,13 @@ impl Service {
         input.flush().expect("taken");
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
+            .args([signal, &self.pid().to_string()])
             .status();
         assert!(sent.expect("`kill` can be run").success());
     }

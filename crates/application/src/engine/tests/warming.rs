@@ -12,7 +12,7 @@ use super::world::{engine_over, update};
 use super::{World, world};
 use crate::governor::Risk;
 use crate::metrics::Metric;
-use crate::ports::Stored;
+use crate::ports::{Kept, Stored};
 use crate::testing::{Call, Fault, at, key, on_chain, stored};
 
 mock! {
@@ -20,7 +20,7 @@ mock! {
     #[async_trait::async_trait]
     impl SharedCache for L2 {
         async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError>;
-        async fn put(&self, key: &Key, stored: &Stored) -> Result<(), SharedCacheError>;
+        async fn put(&self, key: &Key, stored: &Stored) -> Result<Kept, SharedCacheError>;
         async fn remove(&self, key: &Key) -> Result<bool, SharedCacheError>;
         async fn ping(&self) -> Result<(), SharedCacheError>;
         fn backend(&self) -> &'static str;
@@ -270,7 +270,7 @@ async fn a_request_that_waited_too_long_is_dropped() {
     world.trigger(&key(1));
     world.pass(Duration::from_millis(1_001));
     let report = world.warm().await;
-    assert_eq!((report.operations, world.l2.calls().len()), (0, 0));
+    assert_eq!((report.operations, world.l2.calls().len()), (1, 0));
     assert_eq!(world.counted(Metric::WarmingDropped, "deadline"), 1);
     assert_eq!(world.engine.status(world.now()).operations.skipped, 1);
 }

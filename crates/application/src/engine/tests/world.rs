@@ -62,13 +62,23 @@ pub(super) fn engine_over(
     entries: usize,
     adapt: impl FnOnce(&mut EngineConfig),
 ) -> Engine {
+    engine_between(MemoryCache::boxed(entries), l2, entries, adapt)
+}
+
+/// An engine over this L1, which holds so many entries.
+pub(super) fn engine_between(
+    l1: Box<dyn LocalCache>,
+    l2: Arc<dyn SharedCache>,
+    entries: usize,
+    adapt: impl FnOnce(&mut EngineConfig),
+) -> Engine {
     let mut config = EngineConfig {
         event_queue_size: 4_096,
         ..EngineConfig::default()
     };
     adapt(&mut config);
     let parts = Parts {
-        l1: MemoryCache::boxed(entries),
+        l1,
         l2,
         ghost: Ghost::new(MemoryCache::boxed(entries), 1),
         strategy: Box::new(Everything),

@@ -4,13 +4,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use std::time::Duration;
+
 use super::quiet::catch_quietly;
 use forewarm_application::ports::SharedCacheError;
-use forewarm_domain::Key;
+use forewarm_domain::{Key, Timestamp};
+use parking_lot::RwLock;
 use redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError, TableDefinition,
     WriteTransaction,
 };
+
+use crate::clock;
 
 /// Values by [`table_key`].
 pub(super) const VALUES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("values");
@@ -59,6 +64,14 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// The message and its causes, in one line.
+    fn full_text(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+
     pub(super) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::Io {
@@ -75,6 +88,13 @@ pub(super) enum Fault {
     Ours(SharedCacheError),
 }
 
+/// What a transaction ended with.
+struct Failure {
+    error: SharedCacheError,
+    /// redb refuses everything until the file is opened anew.
+    broken: bool,
+}
+
 impl<E: Into<redb::Error>> From<E> for Fault {
     fn from(error: E) -> Self {
         Self::Redb(error.into())
@@ -84,31 +104,42 @@ impl<E: Into<redb::Error>> From<E> for Fault {
 /// The open file.
 #[derive(Debug)]
 pub(super) struct File {
-    database: Database,
+    open: RwLock<Open>,
     path: PathBuf,
+    cache_bytes: usize,
 }
+
+/// The database, as often as it had to be opened.
+///
+/// After a failed access of the disk (it is full, say) redb refuses everything until the file has been
+/// opened anew. What was committed is there then, what was not is not.
+#[derive(Debug)]
+struct Open {
+    /// `None` while it could not be opened again.
+    database: Option<Database>,
+    /// How many times it was opened.
+    times: u64,
+    /// Why it could not be, and when that was tried last.
+    trouble: Option<(SharedCacheError, Timestamp)>,
+}
+
+/// Between two attempts to open the file again.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 impl File {
     pub(super) fn open(folder: &Path, cache_bytes: usize) -> Result<Self, OpenError> {
         fs::create_dir_all(folder)
             .map_err(|error| OpenError::io(folder, "create the folder", error))?;
         let path = folder.join(FILE_NAME);
-        // redb trusts what it reads past its header; in a damaged file that can panic.
-        let opened = catch_quietly(|| {
-            let database = redb::Builder::new()
-                .set_cache_size(cache_bytes)
-                .create(&path)
-                .map_err(|error| open_error(&path, error))?;
-            let file = Self {
-                database,
-                path: path.clone(),
-            };
-            file.prepare()?;
-            Ok(file)
-        });
-        opened.unwrap_or_else(|panic| {
-            let reason = panic_text(panic.as_ref());
-            Err(OpenError::Damaged { path, reason })
+        let open = Open {
+            database: Some(database(&path, cache_bytes)?),
+            times: 1,
+            trouble: None,
+        };
+        Ok(Self {
+            open: RwLock::new(open),
+            path,
+            cache_bytes,
         })
     }
 
@@ -116,75 +147,109 @@ impl File {
         &self.path
     }
 
-    /// Checks the format, or makes the tables of a new file.
-    fn prepare(&self) -> Result<(), OpenError> {
-        let path = || self.path.clone();
-        let found = self.format().map_err(|error| match error {
-            redb::Error::Io(error) => OpenError::io(&self.path, "read", error),
-            error => OpenError::Damaged {
-                path: path(),
-                reason: error.to_string(),
-            },
-        })?;
-        if found != FORMAT {
-            return Err(OpenError::OtherFormat {
-                path: path(),
-                found,
-            });
-        }
-        Ok(())
-    }
-
-    fn format(&self) -> Result<u64, redb::Error> {
-        match self.database.begin_read()?.open_table(META) {
-            Ok(meta) => Ok(meta.get(FORMAT_NAME)?.map_or(0, |format| format.value())),
-            Err(redb::TableError::TableDoesNotExist(_)) => {
-                let transaction = self.begin_write()?;
-                transaction.open_table(META)?.insert(FORMAT_NAME, FORMAT)?;
-                transaction.open_table(VALUES)?;
-                transaction.open_table(BLOBS)?;
-                transaction.commit()?;
-                Ok(FORMAT)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
-        let mut transaction = self.database.begin_write()?;
-        // Opening after a crash then takes 0.4 ms in place of 160 ms and grows no further.
-        transaction.set_quick_repair(true);
-        Ok(transaction)
-    }
-
-    /// Runs `work` on a consistent view.
+    /// Runs `work` on a consistent view; once more if the file had to be opened anew for it.
     pub(super) fn read<T>(
         &self,
-        work: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
+        work: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, SharedCacheError> {
-        self.guard(|| work(&self.database.begin_read()?))
+        let read = || self.with(|database| self.guard(|| work(&database.begin_read()?)));
+        let outcome = match read() {
+            (Err(failure), times) if failure.broken && self.reopen(times) => read().0,
+            (outcome, _) => outcome,
+        };
+        outcome.map_err(|failure| failure.error)
     }
 
-    /// Runs `work` and commits it durably, or not at all.
-    pub(super) fn write<T>(
-        &self,
-        work: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
-    ) -> Result<T, SharedCacheError> {
-        self.guard(|| {
-            let transaction = self.begin_write()?;
-            let done = work(&transaction)?;
-            transaction.commit()?;
-            Ok(done)
-        })
-    }
-
-    fn guard<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, SharedCacheError> {
-        match catch_quietly(work) {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(Fault::Ours(error))) => Err(error),
-            Ok(Err(Fault::Redb(error))) => Err(self.store_error(&error)),
-            Err(panic) => Err(self.corrupt(&panic_text(panic.as_ref()))),
+    /// Runs `work` and commits it durably, or not at all. When the disk fails the file is opened
+    /// anew, so that reads go on and the next write may succeed.
+    pub(super) fn write<T, W>(&self, work: W) -> Result<T, SharedCacheError>
+    where
+        W: FnOnce(&WriteTransaction) -> Result<T, Fault>,
+    {
+        let mut work = Some(work);
+        let write = |work: &mut Option<W>| {
+            self.with(|database| {
+                self.guard(|| {
+                    let transaction = begin_write(database)?;
+                    let work = work
+                        .take()
+                        .expect("it is tried again only if it was not taken");
+                    let done = work(&transaction)?;
+                    transaction.commit()?;
+                    Ok(done)
+                })
+            })
+        };
+        let (mut outcome, times) = write(&mut work);
+        if outcome.as_ref().is_err_and(|failure| failure.broken)
+            && self.reopen(times)
+            && work.is_some()
+        {
+            // What had closed the database before is no failure of this write.
+            outcome = write(&mut work).0;
         }
+        outcome.map_err(|failure| failure.error)
+    }
+
+    /// What `work` says of the open database, and how many times that had been opened.
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Failure>,
+    ) -> (Result<T, Failure>, u64) {
+        let open = self.open.read();
+        let outcome = match (&open.database, &open.trouble) {
+            (Some(database), _) => work(database),
+            (None, Some((error, _))) => Err(Failure {
+                error: error.clone(),
+                broken: true,
+            }),
+            (None, None) => unreachable!("it is closed for a reason only"),
+        };
+        (outcome, open.times)
+    }
+
+    /// Opens the file anew, unless somebody else has since it was opened for the `times`th time or
+    /// has just tried in vain; whether it is worth another try.
+    fn reopen(&self, times: u64) -> bool {
+        let mut open = self.open.write();
+        if open.times != times {
+            return open.database.is_some();
+        }
+        let now = clock::now();
+        if let Some((_, tried)) = &open.trouble
+            // A clock that was set back waits no longer than one that was not.
+            && (*tried..*tried + AGAIN_AFTER).contains(&now)
+        {
+            return false;
+        }
+        // Its lock on the file goes first.
+        drop(open.database.take());
+        match database(&self.path, self.cache_bytes) {
+            Ok(database) => {
+                (open.database, open.trouble) = (Some(database), None);
+                open.times += 1;
+                true
+            }
+            Err(error) => {
+                let reason = error.full_text();
+                open.trouble = Some((SharedCacheError::Unavailable { reason }, now));
+                false
+            }
+        }
+    }
+
+    fn guard<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Failure> {
+        let (error, broken) = match catch_quietly(work) {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(Fault::Ours(error))) => (error, false),
+            Ok(Err(Fault::Redb(error))) => {
+                use redb::Error::{DatabaseClosed, Io, PreviousIo};
+                let broken = matches!(error, Io(_) | PreviousIo | DatabaseClosed);
+                (self.store_error(&error), broken)
+            }
+            Err(panic) => (self.corrupt(&panic_text(panic.as_ref())), false),
+        };
+        Err(Failure { error, broken })
     }
 
     /// A value that is there and can't be believed.
@@ -203,13 +268,86 @@ impl File {
             redb::Error::Corrupted(_)
             | redb::Error::TableTypeMismatch { .. }
             | redb::Error::TableDoesNotExist(_) => SharedCacheError::Corrupt { reason },
-            // redb closes itself after a failed write; only a restart opens it again.
+            // redb closes itself after a failed access of the disk; it is opened again above.
             redb::Error::PreviousIo | redb::Error::DatabaseClosed => {
                 SharedCacheError::Unavailable { reason }
             }
             _ => SharedCacheError::Refused { reason },
         }
     }
+}
+
+/// Opens the file, or makes it, and checks its format.
+fn database(path: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
+    let open = || {
+        let mut builder = redb::Builder::new();
+        builder.set_cache_size(cache_bytes);
+        // Opening it for writing changes it; one of another format is to be left as it is. A file that
+        // cannot be read this way (it is new, or has to be repaired) is looked at afterwards.
+        if let Ok(file) = builder.open_read_only(path) {
+            check_format(format(&file), path)?;
+        }
+        let opened = builder.create(path);
+        let database = opened.map_err(|error| open_error(path, error))?;
+        if check_format(format(&database), path)?.is_none() {
+            check_format(make_tables(&database).map(Some), path)?;
+        }
+        Ok(database)
+    };
+    // redb trusts what it reads past its header; in a damaged file that can panic.
+    catch_quietly(open).unwrap_or_else(|panic| {
+        Err(OpenError::Damaged {
+            path: path.to_owned(),
+            reason: panic_text(panic.as_ref()),
+        })
+    })
+}
+
+/// Passes on the format, if there is any and it is ours.
+fn check_format(
+    format: Result<Option<u64>, redb::Error>,
+    path: &Path,
+) -> Result<Option<u64>, OpenError> {
+    match format {
+        Ok(Some(found)) if found != FORMAT => Err(OpenError::OtherFormat {
+            path: path.to_owned(),
+            found,
+        }),
+        Ok(format) => Ok(format),
+        Err(redb::Error::Io(error)) => Err(OpenError::io(path, "read", error)),
+        Err(error) => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The format that the file says it has; `None` = it is new and has no tables yet.
+fn format(database: &impl ReadableDatabase) -> Result<Option<u64>, redb::Error> {
+    match database.begin_read()?.open_table(META) {
+        Ok(meta) => {
+            let format = meta.get(FORMAT_NAME)?;
+            Ok(Some(format.map_or(0, |format| format.value())))
+        }
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn make_tables(database: &Database) -> Result<u64, redb::Error> {
+    let transaction = begin_write(database)?;
+    transaction.open_table(META)?.insert(FORMAT_NAME, FORMAT)?;
+    transaction.open_table(VALUES)?;
+    transaction.open_table(BLOBS)?;
+    transaction.commit()?;
+    Ok(FORMAT)
+}
+
+fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    // Opening after a crash then takes 0.4 ms in place of 160 ms and grows no further.
+    transaction.set_quick_repair(true);
+    Ok(transaction)
 }
 
 /// Database number, big-endian, then the exact bytes: two databases never meet.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
-use forewarm_application::ports::{SharedCacheError, Stored};
+use forewarm_application::ports::{Kept, SharedCacheError, Stored};
 use forewarm_domain::{Timestamp, supersedes};
 use redb::{ReadableTable, Table};
 use tokio::sync::{mpsc, oneshot};
@@ -31,7 +31,7 @@ pub(super) enum Write {
     Put {
         key: Vec<u8>,
         stored: Stored,
-        reply: Reply<()>,
+        reply: Reply<Kept>,
     },
     Remove {
         key: Vec<u8>,
@@ -127,22 +127,28 @@ fn run(file: &File, mut waiting: mpsc::Receiver<Write>, clock: fn() -> Timestamp
 enum Ready {
     Done(Reply<()>),
     Removed(Reply<bool>, bool),
+    Kept(Reply<Kept>, Kept),
 }
 
 /// One transaction; every caller is answered after the commit, and alike when it fails.
 fn commit(file: &File, batch: Vec<Write>, now: Timestamp, sweep: &mut Sweep) {
     let mut replies = Vec::with_capacity(batch.len());
+    // Replies are taken out before anything can fail, so that each gets the reason.
+    let work: Vec<_> = batch
+        .into_iter()
+        .map(|write| take(write, &mut replies))
+        .collect();
     let outcome = file.write(|transaction| {
         let mut values = transaction.open_table(VALUES)?;
         let mut blobs = transaction.open_table(BLOBS)?;
-        // Replies are taken out before anything can fail, so that each gets the reason.
-        let work: Vec<_> = batch
-            .into_iter()
-            .map(|write| take(write, &mut replies))
-            .collect();
         for step in work {
             match step {
-                Step::Put(key, stored) => put(&mut values, &key, &stored, now)?,
+                Step::Put(key, stored, at) => {
+                    let kept = put(&mut values, &key, &stored, now)?;
+                    if let Ready::Kept(_, answer) = &mut replies[at] {
+                        *answer = kept;
+                    }
+                }
                 Step::Remove(key, at) => {
                     let was = values.remove(key.as_slice())?;
                     let there = was.is_some_and(|raw| is_live(&key, raw.value(), now));
@@ -171,14 +177,16 @@ fn commit(file: &File, batch: Vec<Write>, now: Timestamp, sweep: &mut Sweep) {
         let _ = match (reply, &outcome) {
             (Ready::Done(reply), outcome) => reply.send(outcome.clone()).is_ok(),
             (Ready::Removed(reply, was), Ok(())) => reply.send(Ok(was)).is_ok(),
+            (Ready::Kept(reply, kept), Ok(())) => reply.send(Ok(kept)).is_ok(),
+            (Ready::Kept(reply, _), Err(error)) => reply.send(Err(error.clone())).is_ok(),
             (Ready::Removed(reply, _), Err(error)) => reply.send(Err(error.clone())).is_ok(),
         };
     }
 }
 
 enum Step {
-    Put(Vec<u8>, Stored),
     /// With the index of its reply.
+    Put(Vec<u8>, Stored, usize),
     Remove(Vec<u8>, usize),
     Blob(String, Bytes),
     Update(Vec<Vec<u8>>, Decide),
@@ -189,8 +197,8 @@ enum Step {
 fn take(write: Write, replies: &mut Vec<Ready>) -> Step {
     match write {
         Write::Put { key, stored, reply } => {
-            replies.push(Ready::Done(reply));
-            Step::Put(key, stored)
+            replies.push(Ready::Kept(reply, Kept::This));
+            Step::Put(key, stored, replies.len() - 1)
         }
         Write::Remove { key, reply } => {
             replies.push(Ready::Removed(reply, false));
@@ -219,14 +227,19 @@ fn take(write: Write, replies: &mut Vec<Ready>) -> Step {
 type Values<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 /// Writes unless a newer (or equal) version is held and still lives.
-fn put(values: &mut Values<'_>, key: &[u8], stored: &Stored, now: Timestamp) -> Result<(), Fault> {
+fn put(
+    values: &mut Values<'_>,
+    key: &[u8],
+    stored: &Stored,
+    now: Timestamp,
+) -> Result<Kept, Fault> {
     if stored.version.is_some()
         && let Some(raw) = values.get(key)?
         && let Ok(held) = Envelope::read(key, raw.value())
         && !held.is_expired(now)
         && !supersedes(stored.version, held.version)
     {
-        return Ok(());
+        return Ok(Kept::Newer);
     }
     let envelope = Envelope {
         version: stored.version,
@@ -234,7 +247,7 @@ fn put(values: &mut Values<'_>, key: &[u8], stored: &Stored, now: Timestamp) -> 
         value: &stored.value,
     };
     values.insert(key, envelope.write(key).as_slice())?;
-    Ok(())
+    Ok(Kept::This)
 }
 
 /// A key that stands twice has one record, its first place's.

@@ -1,0 +1,9 @@
+//! See `forewarm_infrastructure::testing::hostile::snapshot`.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    forewarm_infrastructure::testing::hostile::snapshot(bytes);
+});
