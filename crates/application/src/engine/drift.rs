@@ -9,8 +9,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::sync::MutexGuard;
 use forewarm_domain::{PairId, SourceKind, Timestamp};
-use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use super::Engine;

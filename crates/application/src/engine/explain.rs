@@ -1,7 +1,7 @@
 //! Why a pair is or isn't warmed, for people.
 
+use crate::sync::MutexGuard;
 use forewarm_domain::{Association, Key, Mode, PairId, SourceKind, Standing, Timestamp};
-use parking_lot::MutexGuard;
 
 use super::Engine;
 use crate::governor::TurnedDown;

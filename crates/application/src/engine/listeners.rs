@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::sync::RwLock;
 use crossbeam_queue::ArrayQueue;
 use forewarm_domain::{Key, Op, Timestamp, Version};
-use parking_lot::RwLock;
 
 use super::Engine;
 use super::observation::{Observation, What};
