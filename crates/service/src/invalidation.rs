@@ -133,7 +133,8 @@ impl LinkEvents for Hearer {
     }
 
     fn changed(&self, key: &Bytes, database: Option<u16>) {
-        self.0.engine.changed(key, database);
+        let core = &self.0;
+        core.engine.changed(key, database, core.clock.now());
     }
 
     fn all_changed(&self) {

@@ -29,7 +29,7 @@ pub struct Ghost {
 /// those of no interest without a lock.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
-    one_in: u64,
+    pub(super) one_in: u64,
     hasher: FixedState,
 }
 

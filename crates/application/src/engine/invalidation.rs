@@ -18,20 +18,20 @@ use crate::metrics::EvictionReason;
 
 impl Engine {
     /// The key `name` has changed in L2: L1's copy becomes stale, and what is on its way is
-    /// discarded. Without a `database` (client tracking names none) in every database that L1 has
+    /// discarded. `now` is when that was heard. Without a `database` (client tracking names none) in every database that L1 has
     /// values of. Costs a look-up in L1 each time, whether the key is held or not.
-    pub fn changed(&self, name: &Bytes, database: Option<u16>) {
+    pub fn changed(&self, name: &Bytes, database: Option<u16>, now: Timestamp) {
         match database {
-            Some(number) => self.changed_in(name, number),
+            Some(number) => self.changed_in(name, number, now),
             None => {
                 for number in self.flights.databases().iter() {
-                    self.changed_in(name, number);
+                    self.changed_in(name, number, now);
                 }
             }
         }
     }
 
-    fn changed_in(&self, name: &Bytes, database: u16) {
+    fn changed_in(&self, name: &Bytes, database: u16, now: Timestamp) {
         // Copied: a slice of the link's read buffer would keep all of that alive.
         let key = (self.key_of)(Bytes::copy_from_slice(name), database);
         self.metrics.invalidated();
@@ -44,8 +44,9 @@ impl Engine {
             self.lost(&key);
         }
         self.shadow.forget(&key);
-        if self.ghost_sample.has(&key) || self.tap.as_ref().is_some_and(|tap| tap.is_open()) {
-            self.queue(Observation::new(&key, What::Invalidated, Timestamp::ZERO));
+        let tapped = self.tap.as_ref().is_some_and(|tap| tap.is_open());
+        if tapped || self.ghost_sample.has(&key) || self.listeners.any() {
+            self.queue(Observation::new(&key, What::Invalidated, now));
         }
     }
 

@@ -47,7 +47,7 @@ pub struct Told {
     pub op: Op,
     /// How it came to be known.
     pub origin: Origin,
-    /// When.
+    /// When; zero where nobody said (`invalidate`, a reorganisation): about now.
     pub at: Timestamp,
     /// The value's version, where known.
     pub version: Option<Version>,

@@ -16,7 +16,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forewarm_application::engine::{Listening, Told};
-use forewarm_domain::Op;
+use forewarm_domain::{Op, Timestamp};
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -71,7 +71,10 @@ async fn write(app: App, listening: Listening, chunks: mpsc::Sender<Bytes>) {
         let mut more = true;
         while more && chunk.len() < CHUNK_BYTES {
             more = match listening.next_event() {
-                Some(event) => {
+                Some(mut event) => {
+                    if event.at == Timestamp::ZERO {
+                        event.at = app.clock.now();
+                    }
                     push(
                         &mut chunk,
                         &app.codec.chain_name(event.key.chain()),

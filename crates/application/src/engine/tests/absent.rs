@@ -49,7 +49,7 @@ async fn every_kind_of_news_of_the_key_makes_it_asked_for_again() {
     type News = fn(&World);
     let kinds: [(&str, News); 6] = [
         ("a change in L2", |world| {
-            world.engine.changed(key(1).bytes(), Some(0));
+            world.engine.changed(key(1).bytes(), Some(0), world.now());
         }),
         ("an update", |world| {
             let update = world::update(world.now());
@@ -88,7 +88,7 @@ async fn an_absence_that_was_read_before_a_change_is_not_remembered_after_it() {
         world.l2.called(1).await;
         world
             .engine
-            .changed(&Bytes::copy_from_slice(k.bytes()), Some(0));
+            .changed(&Bytes::copy_from_slice(k.bytes()), Some(0), world.now());
         world.l2.release_all();
     });
     assert_eq!(first, None, "its read began before");

@@ -98,7 +98,7 @@ async fn writes_updates_invalidations_and_flushes_are_no_difference() {
         let now = world.now();
         world.l2.set(&key(2), "value", Some(u64::from(round)));
         match round % 8 {
-            6 => world.engine.changed(key(1).bytes(), None),
+            6 => world.engine.changed(key(1).bytes(), None, world.now()),
             7 => {
                 world.engine.link_lapsed();
                 world.get(&key(1)).await;

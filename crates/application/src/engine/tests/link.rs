@@ -46,11 +46,11 @@ async fn a_change_without_a_database_is_one_in_all_of_them_and_with_it_in_that_a
         world.l2.set(k, "new", None);
     }
     let name = Bytes::from_static(b"k1");
-    world.engine.changed(&name, Some(3));
+    world.engine.changed(&name, Some(3), world.now());
     assert_eq!(level(&world, &zero).await, Some(Level::L1));
     assert_eq!(world.get(&three).await.as_deref(), Some("new"));
     assert_eq!(level(&world, &three).await, Some(Level::L1));
-    world.engine.changed(&name, None);
+    world.engine.changed(&name, None, world.now());
     assert_eq!(world.get(&zero).await.as_deref(), Some("new"));
     assert_eq!(level(&world, &three).await, Some(Level::L2));
     assert_eq!(level(&world, &other).await, Some(Level::L1));
@@ -210,7 +210,7 @@ async fn a_change_while_we_write_leaves_the_question_to_l2() {
     let value = stored("ours", None);
     let (put, ()) = tokio::join!(world.engine.put(&k, value, at(world.now)), async {
         world.l2.called(1).await;
-        world.engine.changed(k.bytes(), None);
+        world.engine.changed(k.bytes(), None, world.now());
         world.l2.release_all();
     });
     put.expect("L2 takes it");

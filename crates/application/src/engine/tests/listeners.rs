@@ -1,5 +1,7 @@
 //! Listeners: everything is heard or counted, and nobody waits for them.
 
+use std::time::Duration;
+
 use forewarm_domain::Op;
 
 use super::super::{Observed, Origin, Told};
@@ -47,6 +49,22 @@ async fn reads_updates_and_writes_are_heard_with_how_they_came_to_be_known() {
     ];
     assert_eq!(heard(&listening), expected);
     assert_eq!(listening.dropped(), 0);
+}
+
+#[test]
+fn every_change_that_l2_tells_of_is_heard_with_its_time_in_the_ghosts_sample_or_not() {
+    let mut world = world(8, |_| {});
+    world.engine.ghost_sample.one_in = 1_000_000;
+    let listening = world.engine.listen(64, 8).expect("room for one");
+    let mut expected = Vec::new();
+    for n in 0..20 {
+        world.pass(Duration::from_millis(1));
+        world.engine.changed(key(n).bytes(), Some(0), world.now());
+        expected.push((key(n), world.now()));
+    }
+    let told = std::iter::from_fn(|| listening.next_event());
+    let told: Vec<_> = told.map(|told| (told.key, told.at)).collect();
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -369,7 +369,9 @@ impl Naive {
             Step::Told { key: n } => {
                 let (_, stamp) = self.write(n);
                 let database = (stamp % 2 == 0).then_some(0);
-                self.world.engine.changed(key(n).bytes(), database);
+                self.world
+                    .engine
+                    .changed(key(n).bytes(), database, self.world.now());
                 self.known.insert(n, stamp);
             }
             Step::Link(event) => self.happen(event),
