@@ -166,6 +166,16 @@ fn a_search_ends_in_a_configuration_that_is_accepted_and_is_the_same_each_time()
         "{}",
         String::from_utf8_lossy(&checked.stderr)
     );
+    // A first try of it in shadow stays one.
+    let path_text = path.to_str().expect("UTF-8");
+    let shown = run(&[
+        "config", "show", "--preset", "shadow", "--config", path_text,
+    ]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let mode = shown
+        .lines()
+        .find(|line| line.contains("mode = \"shadow\""));
+    assert!(mode.is_some(), "{shown}");
     // What it promises is what a replay with the file's settings gives.
     let promised = found
         .lines()

@@ -85,12 +85,13 @@ pub(super) fn toml(told: &Told<'_>) -> String {
     out
 }
 
+// Not the mode: a file is read over a preset, so `--preset shadow` would fetch ahead.
 fn settings(out: &mut String, point: &Point) {
     let name = point.strategy.name();
     let _ = write!(
         out,
         "[tracking]\nwindow = \"{}\"\nwindow_events = {}\n\n\
-         [warming]\nmode = \"on\"\nstrategy = \"{name}\"\nmax_pairs_per_warm = {}\n\n\
+         [warming]\nstrategy = \"{name}\"\nmax_pairs_per_warm = {}\n\n\
          [warming.budget]\nl1_share = {:?}\n\n[warming.{name}]\n",
         point.window,
         point.window_events,
