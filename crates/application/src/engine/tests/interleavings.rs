@@ -203,8 +203,8 @@ fn spawn<T: Send + 'static>(
 
 /// The ways in which news of key 2 arrives.
 const NEWS: [fn(&Engine); 7] = [
-    |engine| engine.changed(key(2).bytes(), Some(0)),
-    |engine| engine.changed(key(2).bytes(), None),
+    |engine| engine.changed(key(2).bytes(), Some(0), NOW),
+    |engine| engine.changed(key(2).bytes(), None, NOW),
     |engine| engine.invalidate(&key(2)),
     |engine| engine.flush(),
     |engine| engine.link_opened(),
@@ -254,7 +254,7 @@ fn an_absence_and_news_of_the_key_leave_no_absence() {
         let reader = spawn(shore, |it| it.get(3));
         let writer = spawn(shore, |it| {
             it.lake.set(3, "new");
-            it.engine.changed(key(3).bytes(), None);
+            it.engine.changed(key(3).bytes(), None, NOW);
             assert_eq!(it.get(3).as_deref(), Some("new"));
         });
         reader.join().expect("no panic");
@@ -295,7 +295,7 @@ fn a_write_that_is_announced_meets_a_read_and_news() {
         });
         let other = spawn(shore, |it| {
             it.lake.set(2, "other");
-            it.engine.changed(key(2).bytes(), None);
+            it.engine.changed(key(2).bytes(), None, NOW);
         });
         let reader = spawn(shore, |it| drop(it.get(2)));
         for thread in [writer, other, reader] {

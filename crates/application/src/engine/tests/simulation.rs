@@ -229,7 +229,7 @@ impl Simulation {
             }
             Message::Changed(n, seq) => {
                 let database = seq.is_multiple_of(2).then_some(0);
-                self.engine.changed(key(n).bytes(), database);
+                self.engine.changed(key(n).bytes(), database, self.now());
                 self.judge.told(n, seq);
             }
             Message::Alive(asked) => {
