@@ -455,3 +455,26 @@ fn the_health_command_asks_over_tls_with_the_authority_given() {
     assert_eq!(stranger.status.code(), Some(69), "{said}");
     assert!(said.contains("is not ready"), "{said}");
 }
+
+#[test]
+fn a_port_open_to_others_needs_a_secret_or_client_certificates_and_encryption_alone_is_neither() {
+    let certificates = Certificates::new();
+    let checked = |section: &str, further: &[String]| {
+        let addr = format!("{section}.addr=0.0.0.0:0");
+        let mut arguments = vec!["config", "check", "--set", &addr];
+        for setting in further {
+            arguments.extend(["--set", setting]);
+        }
+        run(&arguments).status.code()
+    };
+    for section in ["http", "resp"] {
+        let mut settings = certificates.listener(section).to_vec();
+        assert_eq!(checked(section, &settings), Some(64), "{section}: anybody");
+        settings.push(certificates.setting(&format!("{section}.tls.client_ca_file"), "ca.pem"));
+        assert_eq!(
+            checked(section, &settings),
+            Some(0),
+            "{section}: known clients"
+        );
+    }
+}
