@@ -1,6 +1,7 @@
 //! The learner: the model, the strategy in force and the queue of pairs to warm for. One lock's
 //! worth of state; nothing here waits.
 
+mod candidates;
 mod explain;
 
 use std::collections::VecDeque;
@@ -10,11 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use forewarm_domain::model::snapshot::{self, SnapshotError};
 use forewarm_domain::{
-    Association, Candidate, Estimator, Event, Evidence, Expectations, History, Horizon, Key, Model,
-    ModelConfig, Network, PairId, Reason, SelectionContext, SelectionStrategy, SourceKind,
-    Standing, Timestamp, Trigger, Verdict,
+    Association, Candidate, Detail, Estimator, Event, Evidence, Expectations, History, Horizon,
+    Key, Model, ModelConfig, Network, PairId, Reason, SelectionContext, SelectionStrategy,
+    SourceKind, Standing, Timestamp, Trigger, Verdict, Vote,
 };
 
+use candidates::{each_candidate, evidence, look_ahead, points};
 pub use explain::{Judged, Verdicts};
 
 /// A wish to warm the partners of a pair.
@@ -80,12 +82,11 @@ pub struct Learner {
     waiting: Vec<bool>,
     queue_size: usize,
     partners: Vec<Association>,
+    /// Scratch: the partners of an update, among which those of the read are looked for.
+    known: Vec<PairId>,
     candidates: Vec<Candidate>,
     expectations: Expectations,
 }
-
-/// How likely a pair is to be read after its update when nothing is known of it.
-const UNKNOWN_READ: f32 = 0.5;
 
 /// Predictions closed by one event: more than one event makes on average, so that they don't
 /// pile up, and bounded.
@@ -100,38 +101,6 @@ impl Network for ModelNetwork<'_> {
     fn partners(&self, pair: PairId, out: &mut Vec<Association>) {
         self.model
             .associations(pair, SourceKind::Read, self.now, out);
-    }
-}
-
-/// How likely an event makes a read of this partner, by all that it says itself.
-fn points(partner: &Association) -> f32 {
-    let lately = partner.followed.yes() as f32 / (partner.followed.len() + 1) as f32;
-    partner.probability.max(lately)
-}
-
-/// What is known of a partner that L1 lacks.
-fn evidence(
-    partner: &Association,
-    trigger: Trigger,
-    standing: Standing,
-    (votes, joint): (u8, f32),
-    idle: Option<u64>,
-) -> Evidence {
-    Evidence {
-        kind: partner.kind,
-        trigger,
-        second_hop: false,
-        standing,
-        followed: partner.followed,
-        came: partner.came,
-        support: partner.support,
-        probability: partner.probability,
-        chance: partner.chance,
-        lag: partner.lag,
-        votes,
-        joint,
-        idle,
-        popularity: partner.popularity,
     }
 }
 
@@ -151,6 +120,7 @@ impl Learner {
             waiting: Vec::new(),
             queue_size: queue_size.max(1),
             partners: Vec::with_capacity(64),
+            known: Vec::with_capacity(64),
             candidates: Vec::with_capacity(64),
             expectations,
         }
@@ -243,7 +213,6 @@ impl Learner {
     ) -> &[Candidate] {
         self.candidates.clear();
         self.partners.clear();
-        self.gather(request, now);
         self.assess(request, now, standing);
         if self.partners.is_empty() {
             return &self.candidates;
@@ -273,51 +242,46 @@ impl Learner {
         (full && part < MOST_PARTS).then_some(Request { part, ..request })
     }
 
-    /// The source's partners. An update is followed by a read of the pair itself, so what follows
-    /// that read follows the update too: a pair whose updates are new may have been read for long.
-    fn gather(&mut self, request: Request, now: Timestamp) {
-        let Request { pair, kind, .. } = request;
-        self.model.associations(pair, kind, now, &mut self.partners);
-        if kind == SourceKind::Read {
-            return;
-        }
-        let direct = self.partners.len();
-        let itself = self.partners.iter().find(|partner| partner.pair == pair);
-        let read = itself.map_or(UNKNOWN_READ, |itself| itself.probability);
-        self.model
-            .associations(pair, SourceKind::Read, now, &mut self.partners);
-        let mut at = direct;
-        while at < self.partners.len() {
-            let found = self.partners[at];
-            if self.partners[..direct].iter().any(|p| p.pair == found.pair) {
-                self.partners.swap_remove(at);
-                continue;
-            }
-            self.partners[at].score *= read;
-            self.partners[at].probability *= read;
-            at += 1;
-        }
+    /// Collects all that `request` may choose from.
+    fn gather(&mut self, request: Request, detail: Detail, now: Timestamp) {
+        let partners = &mut self.partners;
+        let known = &mut self.known;
+        each_candidate(&self.model, request, (detail, now), known, |partner| {
+            partners.push(partner);
+        });
     }
 
-    /// Lets the event vote for its partners, drops those that L1 has and asks
-    /// of the others how likely they are to be read in time.
+    /// Lets the event vote for its partners, and of those that L1 lacks
+    /// asks how likely they are to be read in time.
     fn assess(&mut self, request: Request, now: Timestamp, standing: impl Fn(&Key) -> Standing) {
+        let detail = match self.strategy.reads_scores() {
+            true => Detail::Scored,
+            false => Detail::Bare,
+        };
         let (model, expectations) = (&self.model, &mut self.expectations);
-        self.partners.retain_mut(|partner| {
-            // An event votes once, however many operations it asks for.
-            let (votes, joint) = match request.part {
-                0 => expectations.vote(partner.pair, points(partner)),
-                _ => expectations.voted(partner.pair),
-            };
-            let standing = model.key(partner.pair).map_or(Standing::Fresh, &standing);
-            if standing == Standing::Fresh {
-                return false;
-            }
-            let idle = expectations.idle(partner.pair);
-            let evidence = evidence(partner, request.trigger, standing, (votes, joint), idle);
-            partner.expected = expectations.expect((request.pair, partner.pair), &evidence, now);
-            true
-        });
+        let partners = &mut self.partners;
+        look_ahead(model, expectations, request);
+        each_candidate(
+            model,
+            request,
+            (detail, now),
+            &mut self.known,
+            |mut partner| {
+                let vote = match request.part {
+                    0 => Vote::Now(points(&partner)),
+                    _ => Vote::Before,
+                };
+                let remembered = expectations.consider(partner.pair, vote);
+                let standing = model.key(partner.pair).map_or(Standing::Fresh, &standing);
+                if standing == Standing::Fresh {
+                    return;
+                }
+                let evidence = evidence(&partner, request.trigger, standing, remembered);
+                partner.expected =
+                    expectations.expect((request.pair, partner.pair), &evidence, now);
+                partners.push(partner);
+            },
+        );
     }
 
     /// Drops the candidates that are not worth `price`. Those reached by a second hop are asked
@@ -330,7 +294,7 @@ impl Learner {
                 Some(partner) => partner.expected,
                 None => {
                     debug_assert_eq!(candidate.reason, Reason::SecondHop);
-                    let (votes, joint) = expectations.vote(candidate.pair, 0.0);
+                    let remembered = expectations.consider(candidate.pair, Vote::Now(0.0));
                     let evidence = Evidence {
                         kind: request.kind,
                         trigger: request.trigger,
@@ -342,9 +306,7 @@ impl Learner {
                         probability: candidate.score,
                         chance: 0.0,
                         lag: Duration::ZERO,
-                        votes,
-                        joint,
-                        idle: expectations.idle(candidate.pair),
+                        remembered,
                         popularity: 0.0,
                     };
                     expectations.expect((request.pair, candidate.pair), &evidence, now)
@@ -370,7 +332,7 @@ impl Learner {
     /// Everything that a request may choose from, in no order: the oracle's choice.
     pub fn candidates(&mut self, request: Request, now: Timestamp) -> &[Association] {
         self.partners.clear();
-        self.gather(request, now);
+        self.gather(request, Detail::Bare, now);
         &self.partners
     }
 

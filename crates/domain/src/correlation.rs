@@ -1,5 +1,6 @@
 //! A source's row: its partners and how often each followed.
 
+mod association;
 mod contest;
 mod ghosts;
 mod number;
@@ -15,78 +16,12 @@ use crate::pair::PairId;
 use crate::score::Counts;
 use crate::time::Timestamp;
 
+use association::{LEAST_NEW, Others, is_new};
 use contest::STRONGEST;
 use octet::{LANES, NONE, Octets, Partner};
 
+pub use association::{AsTarget, Association, Detail};
 pub use partners::Partners;
-
-/// What the model says of one partner of a pair.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Association {
-    /// The partner.
-    pub pair: PairId,
-    /// After which event of the source it was counted.
-    pub kind: SourceKind,
-    /// Strength times evidence, in [0, 1], corrected for chance.
-    pub score: f32,
-    /// P(the partner is read within the window | the source's event), in [0, 1].
-    pub probability: f32,
-    /// How many times likelier than by chance.
-    pub lift: f32,
-    /// Windows in which it followed, decayed.
-    pub support: f32,
-    /// Mean time from the source's event to the read.
-    pub lag: Duration,
-    /// When the partner was last updated or read.
-    pub last_seen: Timestamp,
-    /// The share of all windows that contain it, as of the last time it followed.
-    pub chance: f32,
-    /// In which of the source's last windows it was read.
-    pub followed: History,
-    /// Which of its last predictions for this source came true.
-    pub came: History,
-    /// Windows of anybody that contain it, decayed: how popular it is.
-    pub popularity: f32,
-    /// P(read in time | fetched now), once it has been asked for; until then the probability.
-    pub expected: f32,
-}
-
-/// What is known of a pair as a target of anybody.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AsTarget {
-    /// Windows of the source's kind that contain it, and how many windows there are.
-    pub entered: f32,
-    /// All windows of that kind.
-    pub windows: f32,
-    /// The share of moments that are followed by a read of it within the window's span.
-    pub of_time: f32,
-    /// When it was last updated or read.
-    pub last_seen: Timestamp,
-}
-
-impl AsTarget {
-    /// The rate to expect by chance for a source with `windows` windows, `support` of them
-    /// with this target.
-    ///
-    /// Two answers, each with a blind spot, and the smaller holds: how often *other* sources'
-    /// windows contain the target (blind when one group is the whole stream), and how often a
-    /// random moment is followed by it (blind to bursts, in which everything happens at
-    /// once). For independent processes both are the truth. Laplace's rule in both: what was
-    /// never seen is not impossible.
-    fn chance(&self, support: f32, windows: f32) -> f32 {
-        let others = (self.windows - windows).max(0.0);
-        let with_others = (self.entered - support).clamp(0.0, others);
-        let of_windows = (with_others + 1.0) / (others + 2.0);
-        of_windows.min(self.of_time)
-    }
-}
-
-/// Whether the last windows alone say that a partner follows, whatever all of them say: it has
-/// begun to. Twice what chance explains, and more than once.
-fn is_new(followed: History, chance: f32) -> bool {
-    let (yes, len) = (followed.yes() as f32, followed.len() as f32);
-    yes >= 2.0 && yes > 2.0 * chance * len
-}
 
 /// A past as it is on average when `support` of `windows` contained the partner: a snapshot holds
 /// counts, not their order.
@@ -308,42 +243,51 @@ impl Row {
         *self = Self::default();
     }
 
-    /// Appends the live partners that are more frequent than by chance, in no order; `kind` is this
-    /// row's.
+    /// Calls `each` with the live partners that are more frequent than by chance, in no order; `kind`
+    /// is this row's, and there are `sources` windows of that kind in all.
+    #[inline]
     pub fn associations(
         &self,
-        kind: SourceKind,
-        now: Timestamp,
+        (kind, detail): (SourceKind, Detail),
+        (now, sources): (Timestamp, f32),
         decay: &Decay,
         partners: &Partners,
         as_target: impl Fn(PairId) -> Option<AsTarget>,
-        out: &mut Vec<Association>,
+        mut each: impl FnMut(Association),
     ) {
         let scale = self.unit_at(now, decay);
         let windows = self.windows * scale;
-        for partner in self.partners(partners) {
-            let Some(target) = as_target(partner.pair) else {
-                continue;
-            };
+        let others = Others::of(sources, windows);
+        partners.octets.each(self.first, self.len(), |partner| {
             let support = partner.count * scale;
+            let followed = History::of(partner.followed_at(self.closed), self.closed);
+            // Most of a busy pair's row; what is known of them as targets lies elsewhere in memory.
+            if Counts::is_too_rare(support, windows) && followed.yes() < LEAST_NEW {
+                return;
+            }
+            let Some(target) = as_target(partner.pair) else {
+                return;
+            };
             let counts = Counts {
                 support,
                 windows,
-                chance: target.chance(support, windows),
+                chance: target.chance(support, others),
             };
-            let score = counts.score();
-            let followed = History::of(partner.followed_at(self.closed), self.closed);
-            if score <= 0.0 && !is_new(followed, counts.chance) {
-                continue;
+            if !counts.exceeds_chance() && !is_new(followed, counts.chance) {
+                return;
             }
+            let (score, lift) = match detail {
+                Detail::Bare => (0.0, 0.0),
+                Detail::Scored => (counts.score(), counts.lift()),
+            };
             let probability = counts.probability().min(1.0);
-            out.push(Association {
+            each(Association {
                 pair: partner.pair,
                 kind,
                 score,
                 probability,
-                lift: counts.lift(),
-                support: counts.support,
+                lift,
+                support,
                 lag: Duration::from_micros((partner.lag_ms * 1_000.0) as u64),
                 last_seen: target.last_seen,
                 chance: counts.chance,
@@ -352,7 +296,13 @@ impl Row {
                 popularity: target.entered,
                 expected: probability,
             });
-        }
+        });
+    }
+
+    /// Calls `each` with its partners, dead ones too.
+    #[inline]
+    pub fn each_pair(&self, partners: &Partners, each: impl FnMut(PairId)) {
+        partners.octets.each_pair(self.first, self.len(), each);
     }
 
     /// Takes note of what came of predicting `partner` for this row's source.

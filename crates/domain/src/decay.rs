@@ -77,6 +77,29 @@ impl Instant {
     pub fn read(self, epoch: u32) -> f32 {
         self.rescale(epoch) / self.weight
     }
+
+    /// To read many counts as of this moment, with one division for all.
+    pub fn reader(self) -> Reader {
+        Reader {
+            now: self,
+            one: self.weight.recip(),
+        }
+    }
+}
+
+/// Reads counts as of one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader {
+    now: Instant,
+    /// What a stored one is worth.
+    one: f32,
+}
+
+impl Reader {
+    /// The count as of the moment, in events.
+    pub fn get(&self, count: &Decayed) -> f32 {
+        count.value * self.now.rescale(count.epoch) * self.one
+    }
 }
 
 /// One decaying count.

@@ -11,18 +11,30 @@
 //! 65,536 predictions under way; past that a candidate is judged but not watched.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::time::Duration;
 
 use crate::co_occurrence::SourceKind;
 use crate::pair::PairId;
 use crate::time::Timestamp;
-use crate::usefulness::{Clues, Estimator, Evidence, Standing};
+use crate::usefulness::{Clues, Estimator, Evidence, Remembered, Standing};
 
 /// Events after which a vote no longer counts.
-const VOTE_LASTS: u64 = 12;
+const VOTE_LASTS: u32 = 12;
 
 /// Predictions watched at once.
 const WATCHED: usize = 1 << 16;
+
+/// How an event takes part in what is said of a pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Vote {
+    /// It votes, and says that its pair is read with this probability.
+    Now(f32),
+    /// As if it voted, without a trace.
+    Hypothetical(f32),
+    /// It has voted: an event votes once, however many operations it asks for.
+    Before,
+}
 
 /// What came of a prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,46 +145,43 @@ impl Expectations {
         None
     }
 
-    /// The current event points to `target` with `probability`: what others said before it, as
-    /// (votes, joint probability with this one).
-    pub fn vote(&mut self, target: PairId, probability: f32) -> (u8, f32) {
-        let (before, joint) = self.would_vote(target, probability);
-        let now = self.events as u32;
+    /// The current event points to `target`: what is remembered of it.
+    pub fn consider(&mut self, target: PairId, vote: Vote) -> Remembered {
+        let (now, reads) = (self.events as u32, self.reads as u32);
         let mark = self.mark(target);
-        mark.joint = joint;
-        mark.votes = before.saturating_add(1);
-        mark.voted = now;
-        (before, joint)
-    }
-
-    /// What [`vote`](Self::vote) would answer, without voting.
-    pub fn would_vote(&mut self, target: PairId, probability: f32) -> (u8, f32) {
-        let now = self.events as u32;
-        let mark = self.mark(target);
-        let (votes, joint) = if u64::from(now.wrapping_sub(mark.voted)) > VOTE_LASTS {
+        let said = if now.wrapping_sub(mark.voted) > VOTE_LASTS {
             (0, 0.0)
         } else {
             (mark.votes, mark.joint)
         };
-        let joint = (1.0 - (1.0 - joint) * (1.0 - probability)).min(0.999);
-        (votes, joint)
+        let with = |p: f32| (1.0 - (1.0 - said.1) * (1.0 - p)).min(0.999);
+        let (votes, joint) = match vote {
+            Vote::Now(probability) => {
+                let joint = with(probability);
+                mark.joint = joint;
+                mark.votes = said.0.saturating_add(1);
+                mark.voted = now;
+                (said.0, joint)
+            }
+            Vote::Hypothetical(probability) => (said.0, with(probability)),
+            Vote::Before => (mark.votes.saturating_sub(1), mark.joint),
+        };
+        let idle = (mark.last_read != 0).then(|| reads.wrapping_sub(mark.last_read));
+        Remembered {
+            votes,
+            joint,
+            idle,
+            watched: mark.watched != 0,
+        }
     }
 
-    /// What was said of `target` by the event that voted for it last, and by those before it: (votes
-    /// before, joint probability).
-    pub fn voted(&mut self, target: PairId) -> (u8, f32) {
-        let mark = self.mark(target);
-        (mark.votes.saturating_sub(1), mark.joint)
-    }
-
-    /// Reads of anything since `target` was last read; `None` = never seen.
-    pub fn idle(&mut self, target: PairId) -> Option<u64> {
-        let reads = self.reads as u32;
-        let mark = self.mark(target);
-        (mark.last_read != 0).then(|| u64::from(reads.wrapping_sub(mark.last_read)))
+    /// Begins to fetch from memory what is remembered of a pair.
+    pub fn touch(&self, pair: PairId) {
+        black_box(self.marks.get(pair.index()).map(|mark| mark.generation));
     }
 
     /// P(read in time | fetched now) of a candidate that L1 lacks, from now on watched.
+    #[inline]
     pub fn expect(
         &mut self,
         (source, target): (PairId, PairId),
@@ -181,7 +190,7 @@ impl Expectations {
     ) -> f32 {
         let clues = evidence.clues();
         let expected = self.estimator.expected(&clues);
-        if self.mark(target).watched == 0 {
+        if !evidence.remembered.watched {
             let prediction = Prediction {
                 source,
                 kind: evidence.kind,
@@ -320,9 +329,10 @@ mod tests {
             probability: 0.5,
             chance: 0.01,
             lag: Duration::from_millis(3),
-            votes: 0,
-            joint: 0.5,
-            idle: None,
+            remembered: Remembered {
+                joint: 0.5,
+                ..Remembered::default()
+            },
             popularity: 1.0,
         }
     }
@@ -338,7 +348,21 @@ mod tests {
     }
 
     fn expect(books: &mut Expectations, target: u32, ms: u64) {
-        books.expect((pair(0, 0), pair(target, 0)), &evidence(), at(ms));
+        expect_pair(books, pair(target, 0), at(ms));
+    }
+
+    fn expect_pair(books: &mut Expectations, target: PairId, now: Timestamp) {
+        let remembered = books.consider(target, Vote::Hypothetical(0.5));
+        let evidence = Evidence {
+            remembered,
+            ..evidence()
+        };
+        books.expect((pair(0, 0), target), &evidence, now);
+    }
+
+    fn vote(books: &mut Expectations, target: PairId, probability: f32) -> (u8, f32) {
+        let said = books.consider(target, Vote::Now(probability));
+        (said.votes, said.joint)
     }
 
     #[test]
@@ -388,15 +412,23 @@ mod tests {
     fn votes_add_up_until_the_read_or_until_they_are_old() {
         let mut books = books();
         books.event(pair(5, 0), false, at(0));
-        assert_eq!(books.vote(pair(1, 0), 0.5), (0, 0.5));
+        assert_eq!(vote(&mut books, pair(1, 0), 0.5), (0, 0.5));
         books.event(pair(6, 0), false, at(0));
-        assert_eq!(books.vote(pair(1, 0), 0.5), (1, 0.75));
+        assert_eq!(vote(&mut books, pair(1, 0), 0.5), (1, 0.75));
         books.event(pair(1, 0), true, at(1));
-        assert_eq!(books.vote(pair(1, 0), 0.5), (0, 0.5), "it has been read");
+        assert_eq!(
+            vote(&mut books, pair(1, 0), 0.5),
+            (0, 0.5),
+            "it has been read"
+        );
         for _ in 0..=VOTE_LASTS {
             books.event(pair(7, 0), false, at(2));
         }
-        assert_eq!(books.vote(pair(1, 0), 0.25), (0, 0.25), "too long ago");
+        assert_eq!(
+            vote(&mut books, pair(1, 0), 0.25),
+            (0, 0.25),
+            "too long ago"
+        );
     }
 
     #[test]
@@ -404,9 +436,10 @@ mod tests {
         let mut books = books();
         books.event(pair(1, 0), true, at(1));
         expect(&mut books, 1, 10);
-        books.vote(pair(1, 0), 0.9);
-        assert_eq!(books.idle(pair(1, 1)), None);
-        assert_eq!(books.vote(pair(1, 1), 0.5), (0, 0.5));
+        vote(&mut books, pair(1, 0), 0.9);
+        let stranger = books.consider(pair(1, 1), Vote::Hypothetical(0.0));
+        assert_eq!(stranger, Remembered::default());
+        assert_eq!(vote(&mut books, pair(1, 1), 0.5), (0, 0.5));
         assert_eq!(books.event(pair(1, 1), true, at(20)), None);
         assert_eq!(books.watched(), 0);
     }
@@ -426,7 +459,7 @@ mod tests {
                 let before = books.watched();
                 let verdict = match call {
                     0 => {
-                        books.expect((pair(0, 0), target), &evidence(), now);
+                        expect_pair(&mut books, target, now);
                         None
                     }
                     1 => books.event(target, true, now),

@@ -31,9 +31,9 @@ pub mod version;
 
 pub use chain::{ChainId, Chains};
 pub use co_occurrence::{SourceKind, WindowConfig};
-pub use correlation::Association;
+pub use correlation::{Association, Detail};
 pub use event::{Event, Op};
-pub use expectation::{Expectations, Horizon, Verdict};
+pub use expectation::{Expectations, Horizon, Verdict, Vote};
 pub use history::History;
 pub use key::{Key, KeyRef, PairName, PairNameError};
 pub use mode::{ChainMode, Mode, Rollout};
@@ -44,5 +44,5 @@ pub use selection::{
     Candidate, Network, Reason, SelectionContext, SelectionStrategy, WindowStatistics,
 };
 pub use time::Timestamp;
-pub use usefulness::{Estimator, Evidence, Standing, Trigger};
+pub use usefulness::{Estimator, Evidence, Remembered, Standing, Trigger};
 pub use version::{Version, supersedes};

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::co_occurrence::{CLOSED_PER_EVENT, LastTarget, SourceKind, Window, WindowConfig};
-use crate::correlation::{AsTarget, Association, Partners, Row, TOUCHED_PARTS};
+use crate::correlation::{AsTarget, Association, Detail, Partners, Row, TOUCHED_PARTS};
 use crate::decay::{Decay, Decayed, Instant};
 use crate::event::{Event, Op};
 use crate::key::Key;
@@ -216,34 +216,65 @@ impl Model {
         now: Timestamp,
         out: &mut Vec<Association>,
     ) {
+        self.each_association(id, (kind, Detail::Scored), now, |known| out.push(known));
+    }
+
+    /// Calls `each` with what is known to be read after an event of `id`, in no order and in no more
+    /// detail than asked for.
+    #[inline]
+    pub fn each_association(
+        &self,
+        id: PairId,
+        (kind, detail): (SourceKind, Detail),
+        now: Timestamp,
+        mut each: impl FnMut(Association),
+    ) {
         let Some(state) = self.state(id) else {
             return;
         };
-        let row = &state.rows[kind.index()];
         let moment = if now <= self.clock {
             self.moment
         } else {
             self.decay.at(now)
         };
-        let windows = self.sources[kind.index()].get(moment);
-        let span = self.config.window.span.as_secs_f32();
-        let elapsed = self.elapsed.get(moment) + span;
+        let reader = moment.reader();
+        let span = self.config.window.span;
+        let covered = span.as_secs_f32();
+        let per_second = (reader.get(&self.elapsed) + covered).recip();
         let as_target = |pair: PairId| {
             let state = self.state(pair)?;
             Some(AsTarget {
-                entered: state.entered[kind.index()].get(moment),
-                windows,
-                of_time: (state.covered.get(moment) + span) / elapsed,
+                entered: reader.get(&state.entered[kind.index()]),
+                of_time: (reader.get(&state.covered) + covered) * per_second,
                 last_seen: state.last_seen,
             })
         };
-        let now = now.max(self.clock);
-        let known = out.len();
-        row.associations(kind, now, &self.decay, &self.partners, as_target, out);
-        // Lags are kept to an eighth of a doubling; none is longer than the window.
-        for association in &mut out[known..] {
-            association.lag = association.lag.min(self.config.window.span);
-        }
+        let sources = reader.get(&self.sources[kind.index()]);
+        state.rows[kind.index()].associations(
+            (kind, detail),
+            (now.max(self.clock), sources),
+            &self.decay,
+            &self.partners,
+            as_target,
+            |mut known| {
+                // Lags are kept to an eighth of a doubling; none is longer than the window.
+                known.lag = known.lag.min(span);
+                each(known);
+            },
+        );
+    }
+
+    /// Calls `each` with the partners of `id` in a role, live or not, after it has begun to fetch from
+    /// memory what [`each_association`](Self::each_association) will say of them.
+    #[inline]
+    pub fn look_ahead(&self, id: PairId, kind: SourceKind, mut each: impl FnMut(PairId)) {
+        let Some(state) = self.state(id) else {
+            return;
+        };
+        state.rows[kind.index()].each_pair(&self.partners, |pair| {
+            black_box(self.states.get(pair.index()).map(|state| state.generation));
+            each(pair);
+        });
     }
 
     /// What came of fetching `partner` because of `kind` of `source`.

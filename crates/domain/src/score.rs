@@ -50,21 +50,40 @@ impl Counts {
 
     /// Strength times evidence, in [0, 1]; 0 when the partner is no more frequent than by chance.
     pub fn score(self) -> f32 {
-        let q = self.chance.clamp(1e-9, 1.0 - 1e-6);
-        let room = (1.0 - q).max(LEAST_ROOM);
-        let strength = ((self.probability() - q) / room).clamp(0.0, 1.0);
-        if strength < LEAST_STRENGTH {
+        if !self.exceeds_chance() {
             return 0.0;
         }
-        strength * self.evidence(q)
+        self.strength() * self.evidence()
     }
 
-    fn evidence(self, q: f32) -> f32 {
+    /// Whether there is a [`score`](Self::score), without the logarithms that it costs.
+    pub fn exceeds_chance(self) -> bool {
+        let q = self.bounded_chance();
+        let room = (1.0 - q).max(LEAST_ROOM);
+        self.probability() - q >= LEAST_STRENGTH * room && self.support > q * self.windows
+    }
+
+    /// Whether there cannot be a [`score`](Self::score) whatever the chance: with none at all the
+    /// strength is k / (n + 1), and chance only takes from it.
+    pub fn is_too_rare(support: f32, windows: f32) -> bool {
+        support < LEAST_STRENGTH * (windows + 1.0)
+    }
+
+    fn bounded_chance(self) -> f32 {
+        self.chance.clamp(1e-9, 1.0 - 1e-6)
+    }
+
+    fn strength(self) -> f32 {
+        let q = self.bounded_chance();
+        let room = (1.0 - q).max(LEAST_ROOM);
+        ((self.probability() - q) / room).clamp(0.0, 1.0)
+    }
+
+    /// That of a share above chance.
+    fn evidence(self) -> f32 {
+        let q = self.bounded_chance();
         let n = self.windows.max(1e-3);
         let p = (self.support / n).clamp(0.0, 1.0);
-        if p <= q {
-            return 0.0;
-        }
         let mut divergence = p * (p / q).ln();
         if p < 1.0 {
             divergence += (1.0 - p) * ((1.0 - p) / (1.0 - q)).ln();
@@ -117,6 +136,20 @@ mod tests {
         ) {
             let s = score(support, support + extra, chance);
             prop_assert!((0.0..=1.0).contains(&s), "{s}");
+        }
+
+        #[test]
+        fn what_is_told_without_logarithms_agrees_with_the_score(
+            support in 0.0_f32..1e4, extra in 0.0_f32..1e4, chance in 0.0_f32..=1.0
+        ) {
+            let windows = support + extra;
+            let counts = Counts { support, windows, chance };
+            prop_assert_eq!(counts.exceeds_chance(), counts.score() > 0.0);
+            // To the last bit of a single number; 0.02 itself is nobody's case.
+            let at_the_edge = (support / (windows + 1.0) - LEAST_STRENGTH).abs() < 1e-6;
+            if Counts::is_too_rare(support, windows) && !at_the_edge {
+                prop_assert_eq!(counts.score(), 0.0);
+            }
         }
 
         #[test]

@@ -111,6 +111,12 @@ pub trait SelectionStrategy: fmt::Debug + Send + Sync {
     /// Appends the chosen candidates, best first.
     fn select(&self, context: &SelectionContext<'_>, chosen: &mut Vec<Candidate>);
 
+    /// Whether it looks at [`Association::score`]; one that does not is spared their cost and finds
+    /// zeros.
+    fn reads_scores(&self) -> bool {
+        true
+    }
+
     /// Whether, after it chose `chosen` pairs that were all worth their fetch, it wishes to be
     /// asked again for the same event. Most rules do not: what they choose is all they want.
     fn continues(&self, _chosen: usize) -> bool {

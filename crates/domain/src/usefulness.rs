@@ -44,6 +44,19 @@ pub enum Standing {
     Fresh,
 }
 
+/// What is remembered of a candidate, whoever points to it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Remembered {
+    /// How many other recent events point to it.
+    pub votes: u8,
+    /// P(read | any of those events), as if they were independent.
+    pub joint: f32,
+    /// Reads of anything since it was last read; `None` = never seen.
+    pub idle: Option<u32>,
+    /// Whether a prediction of it is under way.
+    pub watched: bool,
+}
+
 /// What is known about a candidate when it could be fetched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
@@ -67,12 +80,8 @@ pub struct Evidence {
     pub chance: f32,
     /// Mean time from the source to the read.
     pub lag: Duration,
-    /// How many other recent events point to it.
-    pub votes: u8,
-    /// P(read | any of those events), as if they were independent.
-    pub joint: f32,
-    /// Reads of anything since it was last read; `None` = never seen.
-    pub idle: Option<u64>,
+    /// What is remembered of it apart from the source.
+    pub remembered: Remembered,
     /// Windows that contain it, decayed: how popular it is.
     pub popularity: f32,
 }
@@ -87,52 +96,62 @@ pub struct Clues([u8; CLUES]);
 
 impl Evidence {
     /// Each clue in a few dozen steps, logarithmic where the range is wide.
+    #[inline]
     pub fn clues(&self) -> Clues {
         let read = u8::from(self.kind == SourceKind::Read);
         let hop = u8::from(self.second_hop);
         let since = (self.followed.pattern() | 0x80).trailing_zeros() as u8;
+        let Remembered {
+            votes, joint, idle, ..
+        } = self.remembered;
         Clues([
             self.followed.pattern(),
             self.came.pattern(),
-            self.votes.min(15) | read << 4 | hop << 5,
-            quarters((1.0 - self.joint).max(1e-3).recip()),
+            votes.min(15) | read << 4 | hop << 5,
+            quarters((1.0 - joint).max(1e-3).recip()),
             self.trigger as u8 | read << 3 | hop << 4 | (self.standing as u8) << 5,
-            self.idle
-                .map_or(63, |idle| steps(idle as f32, 8.0, 2.0).min(62)),
-            steps(self.popularity, 1.0, 2.0).min(40),
-            steps(self.lag.as_micros() as f32, 100.0, 1.0).min(40),
-            steps(self.chance, 1e-5, 1.0).min(40),
-            (self.probability * 5.0).min(4.0) as u8 * 8 + steps(self.support, 1.0, 1.0).min(7),
+            idle.map_or(63, |idle| halves(idle as f32 / 8.0).min(62)),
+            halves(self.popularity).min(40),
+            wholes(self.lag.as_secs_f32() * 1e4).min(40),
+            wholes(self.chance * 1e5).min(40),
+            (self.probability * 5.0).min(4.0) as u8 * 8 + wholes(self.support).min(7),
             since * 16 + self.followed.yes() as u8 + 8 * read,
         ])
     }
 }
 
-/// 0 up to `from`, then one or two steps for each doubling.
-fn steps(value: f32, from: f32, per_doubling: f32) -> u8 {
-    if value <= from {
-        return 0;
-    }
-    let quarters = quarters(value / from);
-    let steps = if per_doubling > 1.0 {
-        quarters / 2
-    } else {
-        quarters / 4
-    };
-    steps.saturating_add(1)
+/// 0 up to 1, then one step for each doubling. As all of these, of a number's bits and not by its
+/// logarithm, which would cost as much as all else of a clue.
+#[inline]
+fn wholes(ratio: f32) -> u8 {
+    let step = (ratio.to_bits() >> 23).wrapping_sub(ONE - 1);
+    if ratio > 1.0 { step as u8 } else { 0 }
 }
 
-/// Four times the binary logarithm of a number of 1 or more, rounded down, at most 255: read off its
-/// exponent and three thresholds, as a logarithm would cost as much as all else of a clue.
-fn quarters(ratio: f32) -> u8 {
-    /// 2^(1/4), 2^(1/2), 2^(3/4).
-    const THRESHOLDS: [f32; 3] = [1.189_207_1, std::f32::consts::SQRT_2, 1.681_792_9];
+/// 0 up to 1, then two steps for each doubling.
+#[inline]
+fn halves(ratio: f32) -> u8 {
     let bits = ratio.to_bits();
-    let exponent = (bits >> 23 & 0xff).saturating_sub(127);
-    let mantissa = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000);
-    let passed = THRESHOLDS.map(|threshold| u32::from(mantissa >= threshold));
+    let passed = u32::from(bits & MANTISSA >= THRESHOLDS[1]);
+    let step = ((bits >> 23).wrapping_sub(ONE) * 2 + passed + 1).min(255);
+    if ratio > 1.0 { step as u8 } else { 0 }
+}
+
+/// Four times the binary logarithm of a number of 1 or more, rounded down, at most 255. Of others
+/// some number.
+#[inline]
+fn quarters(ratio: f32) -> u8 {
+    let bits = ratio.to_bits();
+    let passed = THRESHOLDS.map(|threshold| u32::from(bits & MANTISSA >= threshold));
+    let exponent = (bits >> 23).wrapping_sub(ONE) & 0xff;
     (4 * exponent + passed.iter().sum::<u32>()).min(255) as u8
 }
+
+/// The exponent of 1.
+const ONE: u32 = 127;
+const MANTISSA: u32 = 0x007f_ffff;
+/// The mantissas of 2^(1/4), 2^(1/2), 2^(3/4).
+const THRESHOLDS: [u32; 3] = [0x0018_37f0, 0x0035_04f3, 0x0057_44fd];
 
 /// How far one verdict moves the weights. Smaller follows slower, larger forgets the rare.
 const RATE: f32 = 0.02;
@@ -140,6 +159,22 @@ const RATE: f32 = 0.02;
 const REMEMBERED: u32 = 10_000;
 /// What is never impossible: keeps a run of luck from closing the case.
 const LEAST: f32 = 0.002;
+
+/// 1 / (1 + e^−x), to a few millionths, without a call: e^−x is 2^whole × 2^fraction, the first of which is an
+/// exponent and the second a polynomial (Taylor's, around zero).
+#[inline]
+fn logistic(x: f32) -> f32 {
+    /// 1.5 · 2²³: in the sum the whole part of a small number is in the lowest bits.
+    const WHOLE: f32 = 12_582_912.0;
+    // Beyond ±16 nothing changes any more.
+    let doublings = x.clamp(-16.0, 16.0) * -std::f32::consts::LOG2_E;
+    let shifted = doublings + WHOLE;
+    let whole = shifted.to_bits().wrapping_sub(WHOLE.to_bits());
+    let y = (doublings - (shifted - WHOLE)) * std::f32::consts::LN_2;
+    let fraction = 1.0 + y * (1.0 + y * (0.5 + y * (1.0 / 6.0 + y * (1.0 / 24.0 + y / 120.0))));
+    let odds = f32::from_bits(fraction.to_bits().wrapping_add(whole << 23));
+    1.0 / (1.0 + odds)
+}
 
 /// The estimator.
 #[derive(Debug, Clone)]
@@ -170,11 +205,14 @@ impl Default for Estimator {
 
 impl Estimator {
     /// P(read in time | fetched now), in [0.002, 0.998].
+    #[inline]
     pub fn expected(&self, clues: &Clues) -> f32 {
-        let weights = self.weights.iter().zip(clues.0);
-        let sum: f32 = weights.map(|(table, clue)| table[clue as usize]).sum();
-        let odds = (-(self.bias + sum)).exp();
-        (1.0 / (1.0 + odds)).clamp(LEAST, 1.0 - LEAST)
+        // Two sums at a time, so that one addition need not wait for the one before it.
+        let mut sums = [self.bias, 0.0];
+        for (at, (table, clue)) in self.weights.iter().zip(clues.0).enumerate() {
+            sums[at % 2] += table[clue as usize];
+        }
+        logistic(sums[0] + sums[1]).clamp(LEAST, 1.0 - LEAST)
     }
 
     /// Learns what came of a candidate with these clues.
@@ -264,9 +302,11 @@ mod tests {
             probability: 0.5,
             chance: 0.01,
             lag: Duration::from_millis(3),
-            votes: 0,
-            joint: 0.5,
-            idle: Some(100),
+            remembered: Remembered {
+                joint: 0.5,
+                idle: Some(100),
+                ..Remembered::default()
+            },
             popularity: 10.0,
         }
     }
@@ -292,11 +332,9 @@ mod tests {
         // Two kinds of candidates that differ in one clue, useful in 90 % and 10 % of the cases.
         let mut estimator = Estimator::default();
         let good = evidence(History::of(1, 1)).clues();
-        let bad = Evidence {
-            votes: 3,
-            ..evidence(History::of(1, 1))
-        }
-        .clues();
+        let mut bad = evidence(History::of(1, 1));
+        bad.remembered.votes = 3;
+        let bad = bad.clues();
         for n in 0..4_000_u32 {
             estimator.learn(&good, n % 10 != 0);
             estimator.learn(&bad, n % 10 == 0);
@@ -349,22 +387,36 @@ mod tests {
     proptest! {
         /// Against the logarithm; at a threshold itself it may round either way.
         #[test]
-        fn quarters_are_four_times_the_binary_logarithm(exponent in 0.0_f64..63.0) {
+        fn steps_are_the_whole_part_of_the_binary_logarithm(exponent in -30.0_f64..63.0) {
             let exact = exponent * 4.0;
             prop_assume!((exact - exact.round()).abs() > 1e-4);
-            prop_assert_eq!(u64::from(quarters(exponent.exp2() as f32)), exact as u64);
+            let ratio = exponent.exp2() as f32;
+            let step = |per: f64| if exponent > 0.0 { (exponent * per) as u8 + 1 } else { 0 };
+            prop_assert_eq!(wholes(ratio), step(1.0));
+            prop_assert_eq!(halves(ratio), step(2.0));
+            if exponent >= 0.0 {
+                prop_assert_eq!(quarters(ratio), exact as u8);
+            }
+        }
+
+        /// Against the exponential function.
+        #[test]
+        fn the_logistic_function_is_exact_to_a_millionth(x in -40.0_f64..40.0) {
+            let exact = 1.0 / (1.0 + (-x).exp());
+            prop_assert!((f64::from(logistic(x as f32)) - exact).abs() < 4e-6);
         }
 
         /// Whatever the evidence and whatever was learned: a probability, and no panic.
         #[test]
         fn the_answer_is_a_probability(
             bits in any::<u8>(), len in 0_u32..8, floats in prop::array::uniform5(any::<f32>()),
-            votes in any::<u8>(), idle in prop::option::of(any::<u64>()), lag in any::<u32>(),
+            votes in any::<u8>(), idle in prop::option::of(any::<u32>()), lag in any::<u32>(),
             verdicts in prop::collection::vec(any::<bool>(), 0..50), second_hop in any::<bool>()
         ) {
             let [support, probability, chance, joint, popularity] = floats;
             let clues = Evidence {
-                support, probability, chance, joint, popularity, votes, idle, second_hop,
+                support, probability, chance, popularity, second_hop,
+                remembered: Remembered { votes, joint, idle, watched: false },
                 lag: Duration::from_micros(u64::from(lag)),
                 ..evidence(History::of(bits, len))
             }.clues();

@@ -247,6 +247,10 @@ impl SelectionStrategy for Adaptive {
         append_best(chosen, limit, candidates);
     }
 
+    fn reads_scores(&self) -> bool {
+        false
+    }
+
     /// A set that is wider than one operation is fetched in several, while all is well: when the
     /// pairs in force are the most there may be, but for the step by which it tries less.
     fn continues(&self, chosen: usize) -> bool {

@@ -1,11 +1,12 @@
 //! What a request would come to, asked without a trace: nobody votes, nothing is watched.
 
 use forewarm_domain::{
-    Association, Candidate, Key, PairId, Reason, SelectionContext, SourceKind, Standing, Timestamp,
-    Trigger,
+    Association, Candidate, Detail, Key, PairId, Reason, SelectionContext, SourceKind, Standing,
+    Timestamp, Trigger, Vote,
 };
 
-use super::{Learner, ModelNetwork, Request, evidence, points};
+use super::candidates::{evidence, points};
+use super::{Learner, ModelNetwork, Request};
 
 /// A partner, and what would become of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,21 +52,21 @@ impl Learner {
             part: 0,
         };
         self.partners.clear();
-        self.gather(request, now);
+        self.gather(request, Detail::Scored, now);
         let mut judged = Vec::with_capacity(self.partners.len());
         for partner in &mut self.partners {
             let standing = self
                 .model
                 .key(partner.pair)
                 .map_or(Standing::Fresh, &standing);
-            let votes = self.expectations.would_vote(partner.pair, points(partner));
-            let idle = self.expectations.idle(partner.pair);
+            let vote = Vote::Hypothetical(points(partner));
+            let remembered = self.expectations.consider(partner.pair, vote);
             // What L1 has is judged as if it had not.
             let lacking = match standing {
                 Standing::Fresh => Standing::Absent,
                 lacking => lacking,
             };
-            let known = evidence(partner, trigger, lacking, votes, idle);
+            let known = evidence(partner, trigger, lacking, remembered);
             partner.expected = self.expectations.foresee(&known);
             judged.push(Judged {
                 association: *partner,

@@ -342,15 +342,38 @@ impl Octets {
 
     /// The first `len` partners of the row that begins at `first`, without taking it to hand.
     pub(super) fn iter(&self, first: u32, len: usize) -> impl Iterator<Item = Partner> {
+        self.chain(first)
+            .flat_map(|octet| (0..LANES).map(|lane| octet.get(lane)))
+            .take(len)
+    }
+
+    /// Calls `each` with them, which costs less than to iterate: the octets are loops of their own.
+    #[inline]
+    pub(super) fn each(&self, first: u32, len: usize, mut each: impl FnMut(Partner)) {
+        let mut rest = len;
+        for octet in self.chain(first) {
+            (0..rest.min(LANES)).for_each(|lane| each(octet.get(lane)));
+            rest = rest.saturating_sub(LANES);
+        }
+    }
+
+    /// Calls `each` with their pairs alone.
+    #[inline]
+    pub(super) fn each_pair(&self, first: u32, len: usize, mut each: impl FnMut(PairId)) {
+        let mut rest = len;
+        for octet in self.chain(first) {
+            (0..rest.min(LANES)).for_each(|lane| each(octet.pair(lane)));
+            rest = rest.saturating_sub(LANES);
+        }
+    }
+
+    fn chain(&self, first: u32) -> impl Iterator<Item = &Octet> {
         let mut at = first;
-        let octets = std::iter::from_fn(move || {
+        std::iter::from_fn(move || {
             let octet = self.octets.get(at as usize)?;
             at = octet.next;
             Some(octet)
-        });
-        octets
-            .flat_map(|octet| (0..LANES).map(|lane| octet.get(lane)))
-            .take(len)
+        })
     }
 
     /// Bytes of all octets, those given back included.
