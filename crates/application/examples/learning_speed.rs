@@ -60,7 +60,7 @@ fn main() {
             candidates += learner.candidates(request, event.at).len();
             let start = Instant::now();
             chosen += learner
-                .select(request, event.at, 8, 0.0, |_| Standing::Absent)
+                .select(request, event.at, 8, 0.0, |_, _| Standing::Absent)
                 .len();
             selecting.push(start.elapsed().as_nanos() as u32);
         }

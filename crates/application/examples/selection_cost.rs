@@ -65,7 +65,7 @@ fn select(
     let mut chosen = 0;
     for &request in requests.iter().cycle().take(selections) {
         chosen += learner
-            .select(request, now, 8, 0.0, |_| Standing::Absent)
+            .select(request, now, 8, 0.0, |_, _| Standing::Absent)
             .len();
     }
     (chosen, start.elapsed())

@@ -209,7 +209,7 @@ impl Learner {
         now: Timestamp,
         cap: usize,
         price: f32,
-        standing: impl Fn(&Key) -> Standing,
+        standing: impl FnMut(PairId, &Key) -> Standing,
     ) -> &[Candidate] {
         self.candidates.clear();
         self.partners.clear();
@@ -253,7 +253,12 @@ impl Learner {
 
     /// Lets the event vote for its partners, and of those that L1 lacks
     /// asks how likely they are to be read in time.
-    fn assess(&mut self, request: Request, now: Timestamp, standing: impl Fn(&Key) -> Standing) {
+    fn assess(
+        &mut self,
+        request: Request,
+        now: Timestamp,
+        mut standing: impl FnMut(PairId, &Key) -> Standing,
+    ) {
         let detail = match self.strategy.reads_scores() {
             true => Detail::Scored,
             false => Detail::Bare,
@@ -272,7 +277,8 @@ impl Learner {
                     _ => Vote::Before,
                 };
                 let remembered = expectations.consider(partner.pair, vote);
-                let standing = model.key(partner.pair).map_or(Standing::Fresh, &standing);
+                let key = model.key(partner.pair);
+                let standing = key.map_or(Standing::Fresh, |key| standing(partner.pair, key));
                 if standing == Standing::Fresh {
                     return;
                 }

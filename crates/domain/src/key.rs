@@ -75,8 +75,11 @@ impl Hash for KeyRef<'_> {
 }
 
 impl PartialEq for Key {
+    /// Bytes that both share are not compared, nor looked at.
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.database == other.database && self.bytes == other.bytes
+        let (own, others): (&[u8], &[u8]) = (&self.bytes, &other.bytes);
+        self.database == other.database && (std::ptr::eq(own, others) || own == others)
     }
 }
 

@@ -133,7 +133,7 @@ fn wholes(ratio: f32) -> u8 {
 fn halves(ratio: f32) -> u8 {
     let bits = ratio.to_bits();
     let passed = u32::from(bits & MANTISSA >= THRESHOLDS[1]);
-    let step = ((bits >> 23).wrapping_sub(ONE) * 2 + passed + 1).min(255);
+    let step = ((bits >> 23).saturating_sub(ONE) * 2 + passed + 1).min(255);
     if ratio > 1.0 { step as u8 } else { 0 }
 }
 

@@ -325,7 +325,7 @@ fn a_selection_from_the_model_allocates_nothing_in_the_steady_state() {
         let request = learner.observe(&event(&keys[0], Op::Update), Trigger::Update, now);
         let spent = allocations(|| {
             chosen = learner
-                .select(request, now, 16, 0.0, |_| Standing::Absent)
+                .select(request, now, 16, 0.0, |_, _| Standing::Absent)
                 .len();
         });
         assert!(round < 4_000 || spent == 0, "{spent} in round {round}");

@@ -137,6 +137,22 @@ proptest! {
     }
 
     #[test]
+    fn who_does_not_read_scores_chooses_the_same_without_them(
+        mut question in questions(), windows in windows()
+    ) {
+        let rules = every_rule(&windows);
+        let spared: Vec<_> = rules.iter().filter(|rule| !rule.reads_scores()).collect();
+        prop_assert!(spared.iter().any(|rule| rule.name() == "adaptive"));
+        let answers: Vec<_> = spared.iter().map(|rule| question.ask(&***rule)).collect();
+        for partner in &mut question.partners {
+            (partner.score, partner.lift) = (0.0, 0.0);
+        }
+        for (rule, answer) in spared.iter().zip(answers) {
+            prop_assert_eq!(question.ask(&***rule), answer, "{}", rule.name());
+        }
+    }
+
+    #[test]
     fn a_smaller_cap_gives_the_first_of_what_a_larger_one_gives(
         mut question in questions(), windows in windows(), less in 0_usize..20
     ) {

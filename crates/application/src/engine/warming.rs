@@ -142,7 +142,7 @@ impl Engine {
         let cap = if most == Mode::Off { 0 } else { cap };
         let absent = |key: &Key| !self.l1.has(key, now);
         let closed = self.is_closed();
-        let standing = |key: &Key| match self.l1.standing(key, now) {
+        let standing = |_, key: &Key| match self.l1.standing(key, now) {
             Standing::Fresh => Standing::Fresh,
             Standing::Absent if closed => Standing::Fresh,
             _ if self.flights.is_flying(key) => Standing::Fresh,

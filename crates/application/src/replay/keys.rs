@@ -1,7 +1,7 @@
 //! The keys of a stream by number, so that what is known of a key is an index away.
 
 use foldhash::fast::RandomState;
-use forewarm_domain::Key;
+use forewarm_domain::{Key, PairId};
 use hashbrown::HashMap;
 
 /// Keys and their numbers, which are dense from 0.
@@ -48,6 +48,30 @@ impl KeyTable {
         let before = std::mem::replace(&mut self.names[number as usize], key.clone());
         self.numbers.remove(&before);
         self.numbers.insert(key.clone(), number);
+    }
+}
+
+/// The numbers of a model's pairs, so that most of them need no search.
+#[derive(Debug, Default)]
+pub(super) struct PairNumbers {
+    /// By the pair's slot; zero or another pair's number is found out by its name.
+    numbers: Vec<u32>,
+}
+
+impl PairNumbers {
+    /// The number of `pair`, which is called `key`.
+    pub(super) fn get(&mut self, pair: PairId, key: &Key, keys: &KeyTable) -> Option<u32> {
+        let slot = pair.index();
+        if slot >= self.numbers.len() {
+            self.numbers.resize(slot + 1, 0);
+        }
+        let number = self.numbers[slot];
+        if keys.names.get(number as usize) == Some(key) {
+            return Some(number);
+        }
+        let number = keys.number(key)?;
+        self.numbers[slot] = number;
+        Some(number)
     }
 }
 

@@ -17,7 +17,7 @@ use tally::Tally;
 
 use super::exposure::Exposure;
 use super::future::{Future, NoSelection};
-use super::keys::KeyTable;
+use super::keys::{KeyTable, PairNumbers};
 use super::markov::Markov;
 use super::off::OffLine;
 use super::popularity::Popularity;
@@ -70,6 +70,8 @@ pub(super) struct Run<'a> {
     departed: u64,
     /// Per key, the number of its flight plus one; 0 = none.
     flight_of: Vec<u64>,
+    /// Numbers of the model's pairs.
+    numbers: PairNumbers,
     /// Scratch: keys to fetch.
     wanted: Vec<u32>,
     over_budget: u64,
@@ -154,6 +156,7 @@ impl<'a> Run<'a> {
             flights: VecDeque::new(),
             departed: 0,
             flight_of: vec![0; keys],
+            numbers: PairNumbers::default(),
             wanted: Vec::new(),
             over_budget: 0,
             exposure: Exposure::new(keys),
@@ -425,7 +428,8 @@ impl<'a> Run<'a> {
             && let Mind::Strategy(learner) = &mut self.mind
         {
             let (flights, l1) = (&self.flight_of, &self.l1);
-            let standing = |key: &Key| match keys.number(key) {
+            let numbers = &mut self.numbers;
+            let standing = |pair, key: &Key| match numbers.get(pair, key, keys) {
                 Some(number) if flights[number as usize] == 0 => match l1.standing(key, now) {
                     Standing::Absent if closed => Standing::Fresh,
                     standing => standing,
@@ -435,7 +439,8 @@ impl<'a> Run<'a> {
             learner.select(request, now, cap, price, standing);
             self.wanted.clear();
             for candidate in learner.selected() {
-                let number = learner.key(candidate.pair).and_then(|k| keys.number(k));
+                let pair = candidate.pair;
+                let number = learner.key(pair).and_then(|k| numbers.get(pair, k, keys));
                 self.wanted.extend(number);
             }
             next = learner.continuation(request);
