@@ -117,6 +117,10 @@ impl Figures {
             library <= 1.5 * bare,
         );
         if !moka.is_nan() {
+            Row::plain(
+                format!("`get` of moka against the bare quick_cache, {on}"),
+                format!("{:.1} × as long", moka / bare),
+            );
             Row::judged(
                 format!("`get` of moka, {on}"),
                 format!("{}, {:.1} × `get_if_cached`", shown(moka), moka / at_hand),

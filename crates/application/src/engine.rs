@@ -20,6 +20,7 @@ mod control;
 mod drift;
 mod explain;
 mod ghost;
+mod hits;
 mod invalidation;
 mod learning;
 mod listeners;

@@ -156,6 +156,7 @@ impl Metrics {
     }
 
     /// An update, or a read that L1 was not asked for, arrived to be tracked.
+    #[inline]
     pub fn update_received(&self, chain: ChainId) {
         self.hot.count(RECEIVED, index(chain));
     }
@@ -176,6 +177,7 @@ impl Metrics {
     }
 
     /// A level answered a demand read. One of L1's counts as an arrival to be tracked, too.
+    #[inline]
     pub fn cache_hit(&self, chain: ChainId, level: Level) {
         match level {
             Level::L1 => self.hot.count(HITS, index(chain)),

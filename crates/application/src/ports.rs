@@ -1,9 +1,11 @@
 //! What the use cases need from the outside.
 
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use foldhash::fast::FixedState;
 use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version};
 use smallvec::SmallVec;
 
@@ -99,6 +101,16 @@ pub struct Cached {
     pub expires_at: Timestamp,
     /// Who has set that end.
     pub ending: Ending,
+}
+
+/// A copy as [`LocalCache::get_plain`] finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plain {
+    /// The copy.
+    pub cached: Cached,
+    /// A number drawn for the key by its hash, evenly and for as long as the cache lives: for samples of
+    /// the keys. The look-up has worked the hash out anyway.
+    pub draw: u16,
 }
 
 /// Who has set the end of a copy in L1.
@@ -207,9 +219,14 @@ pub trait LocalCache: Send + Sync {
     /// A demand read by borrowed bytes that wants to be answered only in the plain case: a fresh
     /// copy that has been read before. `None` says nothing; the caller then asks
     /// [`get`](Self::get).
-    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Cached> {
+    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Plain> {
         let _ = (name, now);
         None
+    }
+
+    /// The key's [`draw`](Plain::draw).
+    fn draw(&self, name: KeyRef<'_>) -> u16 {
+        FixedState::with_seed(0x5bd1_e995).hash_one(name) as u16
     }
 
     /// What a demand read would find, without any trace of having looked.

@@ -56,9 +56,11 @@ pub struct KeyRef<'a> {
 }
 
 impl KeyRef<'_> {
-    /// Whether it names this key.
+    /// Whether it names this key. Bytes that are shared are not compared, nor looked at.
+    #[inline]
     pub fn names(&self, key: &Key) -> bool {
-        self.database == key.database && self.bytes == key.bytes
+        let held: &[u8] = &key.bytes;
+        self.database == key.database && (std::ptr::eq(self.bytes, held) || self.bytes == held)
     }
 
     /// The key, its bytes copied.
@@ -202,6 +204,14 @@ mod tests {
         assert_eq!(hasher.hash_one(name), hasher.hash_one(&key));
         assert!(!name.names(&Key::new("foo", 0, ChainId::DEFAULT)));
         assert!(!name.names(&Key::new("Foo", 3, ChainId::DEFAULT)));
+    }
+
+    #[test]
+    fn shared_bytes_name_a_key_only_as_a_whole_and_in_its_database() {
+        let key = Key::new("foofoo", 3, ChainId::DEFAULT);
+        let names = |bytes, database| KeyRef { bytes, database }.names(&key);
+        assert!(names(key.bytes(), 3) && !names(key.bytes(), 4));
+        assert!(!names(&key.bytes()[..3], 3) && !names(&key.bytes()[3..], 3));
     }
 
     #[test]

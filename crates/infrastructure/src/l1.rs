@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use forewarm_application::ports::{
-    Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage,
+    Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Plain, Usage,
 };
 use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version, supersedes};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
@@ -270,14 +270,21 @@ impl LocalCache for QuickCache {
         }
     }
 
-    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Cached> {
+    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Plain> {
         let probe = self.shards.probe(name);
         let shard = self.shards.read(&probe);
         let slot = shard.get(&probe)?;
         if slot.unread || slot.expires_at <= now {
             return None;
         }
-        slot.to_cached()
+        Some(Plain {
+            cached: slot.to_cached()?,
+            draw: probe.draw(),
+        })
+    }
+
+    fn draw(&self, name: KeyRef<'_>) -> u16 {
+        self.shards.probe(name).draw()
     }
 
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached> {

@@ -46,6 +46,7 @@ impl Clock {
     /// [`now`](Self::now) costs (6 ns in place of 25, and other work goes on beside it). A processor
     /// that is taken away from this machine may delay the tick; who needs a bound leaves
     /// [`ROUGHLY`](Self::ROUGHLY) of room, or asks `now`.
+    #[inline]
     pub fn roughly(&self) -> Timestamp {
         let running = nanos(ClockId::MonotonicCoarse).saturating_sub(self.started_raw);
         let before = self.anchor.load(Ordering::Relaxed) + self.skipped.load(Ordering::Relaxed);
@@ -89,6 +90,7 @@ impl Clock {
     }
 }
 
+#[inline]
 fn nanos(clock: ClockId) -> u64 {
     let read = clock_gettime(clock);
     let seconds = u64::try_from(read.tv_sec).unwrap_or(0);

@@ -2,12 +2,10 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Update};
 use forewarm_application::metrics::{Metrics, SAMPLED_ONE_IN};
 use forewarm_application::ports::{Ending, SharedCache, Stored};
@@ -60,7 +58,7 @@ pub struct Core {
     /// L2 beyond its port; `None` when it is a program's own.
     pub(crate) store: Option<Store>,
     warming: Mutex<Warming>,
-    pace: Pace,
+    pub(crate) pace: Pace,
 }
 
 thread_local! {
@@ -268,69 +266,6 @@ impl Core {
         }
     }
 
-    /// A demand read.
-    pub async fn get(&self, key: &Key) -> Result<Option<Found>, LookupError> {
-        if !self.may_cache(key) {
-            let found = self.get_past_l1(slice::from_ref(key)).await?;
-            return Ok(found.into_iter().next().flatten());
-        }
-        let timed = is_timed();
-        let rough = self.clock.roughly();
-        let learns = self.pace.learns(rough);
-        if !learns && !timed {
-            // Reading the clock is half of what a hit costs. A copy that ends soon is looked at again.
-            let found = self.engine.get_plain(key, rough, rough + Clock::ROUGHLY);
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        let now = self.clock.now();
-        let local = match learns {
-            true => self.engine.get_local(key, now),
-            false => self.engine.get_local_unlearned(key, now),
-        };
-        let found = match local {
-            Some(found) => Some(found),
-            None => {
-                let found = self.engine.fetch(slice::from_ref(key), now).await?;
-                found.into_iter().next().flatten()
-            }
-        };
-        if timed {
-            // A key that no level has was asked for in L2 as well.
-            let level = found.as_ref().map_or(Level::L2, |found| found.level);
-            let took = self.clock.now().since(now);
-            self.metrics.lookup_duration(key.chain(), level, took);
-        }
-        Ok(found)
-    }
-
-    /// The value, if L1 has a fresh copy that has been read before: a demand read when it answers, and
-    /// nothing at all when it does not, so that [`get`](Self::get) may follow. Synchronous, allocates
-    /// nothing.
-    pub fn get_if_cached(&self, key: &Key) -> Option<Bytes> {
-        if !self.may_cache(key) {
-            return None;
-        }
-        let rough = self.clock.roughly();
-        let learns = self.pace.learns(rough);
-        let timed = is_timed();
-        // As in `get`: a copy that ends soon is left to the exact time.
-        let (now, sure) = match learns || timed || self.engine.is_tapped() {
-            true => {
-                let now = self.clock.now();
-                (now, now)
-            }
-            false => (rough, rough + Clock::ROUGHLY),
-        };
-        let value = self.engine.get_value(key, now, sure, learns)?;
-        if timed {
-            let took = self.clock.now().since(now);
-            self.metrics.lookup_duration(key.chain(), Level::L1, took);
-        }
-        Some(value)
-    }
-
     /// Demand reads with one L2 round trip for all that L1 lacks, in the order asked.
     pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Found>>, LookupError> {
         if keys.iter().all(|key| self.may_cache(key)) {
@@ -407,18 +342,23 @@ impl Core {
     }
 
     /// Whether the configured prefixes let this key into L1.
+    #[inline]
     pub(crate) fn may_cache(&self, key: &Key) -> bool {
         self.may_cache_bytes(key.bytes())
     }
 
     /// The same of a key's bytes.
+    #[inline]
     pub(crate) fn may_cache_bytes(&self, key: &[u8]) -> bool {
         let prefixes = &self.config.keys.prefixes;
         let fits = |prefix: &String| key.starts_with(prefix.as_bytes());
         prefixes.is_empty() || prefixes.iter().any(fits)
     }
 
-    async fn get_past_l1(&self, keys: &[Key]) -> Result<Vec<Option<Found>>, LookupError> {
+    pub(crate) async fn get_past_l1(
+        &self,
+        keys: &[Key],
+    ) -> Result<Vec<Option<Found>>, LookupError> {
         let stored = self.shared.get_many(keys).await?;
         let found = |stored: Stored| Found {
             value: stored.value,
@@ -437,7 +377,8 @@ impl Core {
 
 /// Whether this call is the one in [`SAMPLED_ONE_IN`] of its thread that is timed: timing each would
 /// cost more than it tells.
-fn is_timed() -> bool {
+#[inline]
+pub(crate) fn is_timed() -> bool {
     let call = CALLS.get();
     CALLS.set(call.wrapping_add(1));
     call.is_multiple_of(SAMPLED_ONE_IN)

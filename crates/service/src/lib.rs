@@ -87,6 +87,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
+mod demand;
 mod explain;
 mod feeds;
 mod figures;
@@ -104,6 +105,7 @@ mod snapshot;
 mod timed;
 mod wiring;
 
+pub use demand::Get;
 pub use forewarm_application::engine::{
     Found, Level, LookupError, Observed, Reorg, Status, Update,
 };

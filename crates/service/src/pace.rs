@@ -31,6 +31,7 @@ impl Pace {
     }
 
     /// Whether one more hit at `now` is to be learned from.
+    #[inline]
     pub(crate) fn learns(&self, now: Timestamp) -> bool {
         let span = now.as_micros() / Self::SPAN.as_micros() as u64;
         if self.span.load(Ordering::Relaxed) != span {

@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::config::{Config, ConfigError, Sources, load};
 use crate::core::Core;
+use crate::demand::Get;
 use crate::feeds::Feeds;
 use crate::http::{self, Server};
 use crate::invalidation;
@@ -291,15 +292,19 @@ impl Forewarm {
     }
 
     /// A demand read: L1, else L2.
-    pub async fn get(&self, key: &Key) -> Result<Option<Found>, LookupError> {
-        self.core.get(key).await
+    ///
+    /// To be awaited, or polled by hand: a hit is the answer at the first poll and allocates nothing.
+    #[inline]
+    pub fn get<'a>(&'a self, key: &'a Key) -> Get<'a> {
+        self.core.get(key)
     }
 
     /// The value, if L1 has a fresh copy that has been read before; for code that cannot wait. It
     /// counts as a demand read when it answers. `None` says nothing and counts as nothing: the key may
     /// be in L2, or warmed and not read yet, and [`get`](Self::get) finds it.
     ///
-    /// Synchronous, allocates nothing, and about a third cheaper than a hit of `get`.
+    /// Synchronous, allocates nothing, and about a tenth cheaper than a hit of `get`.
+    #[inline]
     pub fn get_if_cached(&self, key: &Key) -> Option<Bytes> {
         self.core.get_if_cached(key)
     }

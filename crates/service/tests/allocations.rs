@@ -9,7 +9,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +23,7 @@ use forewarm_domain::{
     ChainId, Event, Key, KeyRef, ModelConfig, Op, Standing, Timestamp, Trigger, Version,
 };
 use forewarm_infrastructure::l1::{Capacity, QuickCache};
+use forewarm_service::Forewarm;
 use forewarm_strategies::{StrategyKind, build_default};
 
 struct Counting;
@@ -304,6 +307,35 @@ fn the_value_alone_of_a_hit_allocates_nothing_learned_from_or_not() {
         hot.learn();
     }
     assert_eq!(hits, ROUNDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hit_of_get_is_its_first_polls_answer_and_allocates_nothing() {
+    let builder = Forewarm::builder().shared_cache(Arc::new(Nobody));
+    let forewarm = builder.build().await.expect("it starts");
+    let key = forewarm.key("ethereum", "0xab").expect("well-formed");
+    let update = Update {
+        at: forewarm.now(),
+        version: None,
+        value: Some(Bytes::from_static(b"3150.2")),
+        ttl: None,
+    };
+    assert_eq!(forewarm.observe_update(&key, update), Ok(Observed::Queued));
+    drop(key.clone());
+    let mut context = Context::from_waker(Waker::noop());
+    let mut hit = || {
+        let found = pin!(forewarm.get(&key)).poll(&mut context);
+        matches!(found, Poll::Ready(Ok(Some(_))))
+    };
+    // This thread gets its counters.
+    assert!(hit());
+    // More than are learned from, so both ways are taken.
+    let mut hits = 0;
+    let spent = allocations(|| hits = (0..50_000).filter(|_| hit()).count());
+    assert_eq!((hits, spent), (50_000, 0));
+    drop(forewarm.get(&key));
+    assert_eq!(forewarm.stats().demand, (50_001, 0), "it reads when polled");
+    forewarm.shutdown().await;
 }
 
 #[test]

@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version};
 use hashbrown::HashMap;
 
-use crate::ports::{Cached, LocalCache, LocalLookup, Placed, Placement, Usage};
+use crate::ports::{Cached, LocalCache, LocalLookup, Placed, Placement, Plain, Usage};
 
 /// Most keys remembered. With [`LONGEST_KEY`] they take some 16 MiB at worst.
 const MOST_KEYS: usize = 16_384;
@@ -128,8 +128,12 @@ impl LocalCache for Beside {
         self.l1.get(key, now)
     }
 
-    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Cached> {
+    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Plain> {
         self.l1.get_plain(name, now)
+    }
+
+    fn draw(&self, name: KeyRef<'_>) -> u16 {
+        self.l1.draw(name)
     }
 
     fn peek(&self, key: &Key, now: Timestamp) -> Option<Cached> {
@@ -195,6 +199,16 @@ mod tests {
         assert!(some.holds(&key(1), at(1_099)) && !some.holds(&key(1), at(1_100)));
         assert!(!some.holds(&key(2), at(1_000)));
         assert!(beside(MemoryCache::boxed(10), None).1.is_none());
+    }
+
+    #[test]
+    fn a_keys_draw_is_that_of_the_l1_beside_it() {
+        let (l1, _) = remembering();
+        let name = KeyRef {
+            bytes: b"seven b",
+            database: 0,
+        };
+        assert_eq!(l1.draw(name), 7);
     }
 
     #[test]

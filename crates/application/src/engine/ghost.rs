@@ -1,9 +1,6 @@
 //! The ghost: L1 as it would be without warming, keys and sizes only.
 
-use std::hash::{BuildHasher, Hash};
-
 use bytes::Bytes;
-use foldhash::fast::FixedState;
 use forewarm_domain::{Timestamp, Trigger};
 
 use super::observation::{Observation, What};
@@ -12,8 +9,8 @@ use crate::ports::{Cached, Ending, LocalCache, LocalLookup, Placement};
 /// Sizes are told by slices of this; larger values count as this large.
 static SIZES: [u8; 1 << 16] = [0; 1 << 16];
 
-/// A sample of the unwarmed L1, by the keys' hash: one key in `one_in`, and a capacity of as
-/// much less. With `one_in` 1 it is exact.
+/// A sample of the unwarmed L1, by a [draw](crate::ports::Plain::draw) of the keys: one in `one_in`, and a
+/// capacity of as much less. With `one_in` 1 it is exact.
 ///
 /// It is filled as L1 is: when L2's answer lands, not when the read misses. So reads that wait
 /// together miss together in both, and a key that L2 does not have, or an outage of L2, is no
@@ -25,17 +22,16 @@ pub struct Ghost {
     spared: f64,
 }
 
-/// Which keys a ghost follows. Cheap to copy, so that who has news of many keys can leave out
-/// those of no interest without a lock.
-#[derive(Debug, Clone)]
+/// Which keys a ghost follows: who has news of many leaves out those of no interest without a lock.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     pub(super) one_in: u64,
-    hasher: FixedState,
 }
 
 impl Sample {
-    pub(super) fn has(&self, key: &impl Hash) -> bool {
-        self.one_in == 1 || self.hasher.hash_one(key).is_multiple_of(self.one_in)
+    /// Whether the key of this draw is among them.
+    pub(super) fn has(self, draw: u16) -> bool {
+        u64::from(draw).is_multiple_of(self.one_in)
     }
 }
 
@@ -60,21 +56,18 @@ pub(super) struct Played {
 impl Ghost {
     /// `cache` is of L1's kind with 1/`one_in` of its capacity.
     pub fn new(cache: Box<dyn LocalCache>, one_in: u64) -> Self {
-        // A hash of its own: L1's would pick the keys of certain shards.
-        let sample = Sample {
-            one_in: one_in.max(1),
-            hasher: FixedState::with_seed(0x5bd1_e995),
-        };
         Self {
             cache,
-            sample,
+            sample: Sample {
+                one_in: one_in.max(1),
+            },
             spared: 0.0,
         }
     }
 
     /// Which keys it follows.
     pub(super) fn sample(&self) -> Sample {
-        self.sample.clone()
+        self.sample
     }
 
     /// Demand misses that warming has spared so far: those of the unwarmed L1 less the real ones, on
@@ -83,14 +76,11 @@ impl Ghost {
         self.spared
     }
 
-    /// Plays what happened to L1.
+    /// Plays what happened to L1, of a key in the sample.
     pub(super) fn play(&mut self, seen: &Observation, now: Timestamp) -> Played {
         let mut played = Played::default();
         if seen.what == What::Flushed {
             self.cache.clear();
-            return played;
-        }
-        if !self.sample.has(&seen.key) {
             return played;
         }
         let weight = self.sample.one_in as f64;

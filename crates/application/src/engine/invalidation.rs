@@ -45,7 +45,7 @@ impl Engine {
         }
         self.shadow.forget(&key);
         let tapped = self.tap.as_ref().is_some_and(|tap| tap.is_open());
-        if tapped || self.ghost_sample.has(&key) || self.listeners.any() {
+        if tapped || self.follows(&key) || self.listeners.any() {
             self.queue(Observation::new(&key, What::Invalidated, now));
         }
     }

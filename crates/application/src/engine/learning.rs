@@ -8,7 +8,7 @@ use forewarm_domain::{
     WindowStatistics,
 };
 
-use super::{Engine, Ghost, Observation};
+use super::{Engine, Ghost, Observation, What};
 use crate::learner::{Learner, Offer, Request, horizon};
 use crate::metrics::DropReason;
 
@@ -168,6 +168,9 @@ impl Engine {
 
     /// Plays the event on the unwarmed L1.
     fn keep_ghost(&self, ghost: &mut Ghost, seen: &Observation, now: Timestamp) {
+        if seen.what != What::Flushed && !self.follows(&seen.key) {
+            return;
+        }
         let played = ghost.play(seen, now);
         if played.reads == 0.0 && played.judged.is_none() {
             return;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use forewarm_domain::{ChainId, Key, KeyRef, Timestamp, Trigger};
+use forewarm_domain::{Key, Timestamp, Trigger};
 use tokio::time::{Instant, timeout_at};
 
 use super::observation::{Observation, What};
@@ -14,7 +13,8 @@ use crate::metrics::{CacheOp, EvictionReason};
 use crate::ports::{Cached, LocalLookup, Placement, SharedCacheError, Stored};
 
 impl Cached {
-    fn found(self, level: Level, now: Timestamp) -> Found {
+    #[inline]
+    pub(super) fn found(self, level: Level, now: Timestamp) -> Found {
         Found {
             value: self.value,
             version: self.version,
@@ -91,99 +91,6 @@ impl Engine {
         self.look(key, now, self.is_tapped())
     }
 
-    /// [`get_local_unlearned`](Self::get_local_unlearned) in the plain case of a copy that has been
-    /// read before and may be answered until `sure`, the latest that it may be when the clock says
-    /// `now`. Its age and what remains to it are told as of `sure`. `None` says nothing and leaves no
-    /// trace; the caller then takes the long way.
-    pub fn get_plain(&self, key: &Key, now: Timestamp, sure: Timestamp) -> Option<Found> {
-        if self.is_tapped() {
-            return None;
-        }
-        let name = KeyRef {
-            bytes: key.bytes(),
-            database: key.database(),
-        };
-        let cached = self.plain(name, key.chain(), || key.clone(), (now, sure), || false)?;
-        Some(cached.found(Level::L1, sure))
-    }
-
-    /// The value alone, as [`get_plain`](Self::get_plain) finds it; learned from if `learns`, and
-    /// always while somebody plays the stream beside the learner: then `now` should be exact.
-    pub fn get_value(
-        &self,
-        key: &Key,
-        now: Timestamp,
-        sure: Timestamp,
-        learns: bool,
-    ) -> Option<Bytes> {
-        let name = KeyRef {
-            bytes: key.bytes(),
-            database: key.database(),
-        };
-        let cached = self.plain(name, key.chain(), || key.clone(), (now, sure), || learns)?;
-        Some(cached.value)
-    }
-
-    /// [`get_local`](Self::get_local) of bytes in somebody's buffer, in the plain case of a fresh
-    /// copy that has been read before: no key is made unless the hit is learned from. `None`
-    /// says nothing and leaves no trace; the caller then takes the long way.
-    pub fn hit_plain(
-        &self,
-        name: KeyRef<'_>,
-        chain: ChainId,
-        now: Timestamp,
-        learns: impl FnOnce() -> bool,
-    ) -> Option<Bytes> {
-        let cached = self.plain(name, chain, || name.to_key(chain), (now, now), learns)?;
-        Some(cached.value)
-    }
-
-    /// A copy that has been read before and may be answered until `sure`. It happens `now`; `owned` makes
-    /// the key for whoever is told of it.
-    #[inline]
-    fn plain(
-        &self,
-        name: KeyRef<'_>,
-        chain: ChainId,
-        owned: impl FnOnce() -> Key,
-        (now, sure): (Timestamp, Timestamp),
-        learns: impl FnOnce() -> bool,
-    ) -> Option<Cached> {
-        if !self.freshness.allows(sure) {
-            return None;
-        }
-        let cached = self.l1.get_plain(name, sure)?;
-        self.metrics.cache_hit(chain, Level::L1);
-        let learns = learns() || self.is_tapped();
-        if learns || self.ghost_sample.has(&name) {
-            let trigger = Trigger::Hit;
-            let what = match learns {
-                true => What::Demand { trigger },
-                false => What::Unlearned,
-            };
-            let end = self.end_if_loaded_at(&cached, now);
-            let seen = Observation::new(&owned(), what, now);
-            self.tell_hit(seen.of_value(cached.value.len(), cached.version, end));
-        }
-        Some(cached)
-    }
-
-    /// Whether somebody plays the stream beside the learner, or writes it down, and so wants all
-    /// of it.
-    pub fn is_tapped(&self) -> bool {
-        self.listeners.any() || self.tap.as_ref().is_some_and(|tap| tap.is_open())
-    }
-
-    /// A hit that is not learned from is only for the books, which can wait until somebody
-    /// wakes the learner.
-    fn tell_hit(&self, seen: Observation) {
-        if seen.what == What::Unlearned {
-            let _ = self.events.push(seen);
-        } else {
-            self.queue(seen);
-        }
-    }
-
     fn look(&self, key: &Key, now: Timestamp, learns: bool) -> Option<Found> {
         let missed = What::Demand {
             trigger: Trigger::Miss,
@@ -224,7 +131,7 @@ impl Engine {
         if found.is_none() {
             self.missed(key);
         }
-        if seen.what != What::Unlearned || self.ghost_sample.has(key) {
+        if seen.what != What::Unlearned || self.follows(key) {
             self.tell_hit(seen);
         }
         found
@@ -267,7 +174,7 @@ impl Engine {
 
     /// When a copy like `cached` would expire that was read at `now`: the source's own time is the
     /// same whoever reads, the default begins with the reading.
-    fn end_if_loaded_at(&self, cached: &Cached, now: Timestamp) -> Timestamp {
+    pub(super) fn end_if_loaded_at(&self, cached: &Cached, now: Timestamp) -> Timestamp {
         match self.config.default_ttl {
             Some(ttl) if cached.expires_at == cached.loaded_at + ttl => now + ttl,
             _ => cached.expires_at,

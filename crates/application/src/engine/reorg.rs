@@ -111,7 +111,7 @@ impl Engine {
                 self.lost(key);
             }
             self.shadow.forget(key);
-            if tapped || self.ghost_sample.has(key) || self.listeners.any() {
+            if tapped || self.follows(key) || self.listeners.any() {
                 self.queue(Observation::new(key, What::Invalidated, Timestamp::ZERO));
             }
         }

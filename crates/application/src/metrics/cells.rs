@@ -80,6 +80,7 @@ impl<const N: usize> Default for Striped<N> {
 
 impl<const N: usize> Striped<N> {
     /// Counts one in the `of`th group.
+    #[inline]
     pub(super) fn count(&self, of: usize, chain: usize) {
         let stripe = STRIPE.get();
         if stripe < OWNED {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use forewarm_domain::{ChainId, Key, Standing, Timestamp, Version, supersedes};
+use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version, supersedes};
 
 use crate::ports::{Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Usage};
 use crate::sync::Mutex;
@@ -69,6 +69,11 @@ fn find(slots: &VecDeque<Slot>, key: &Key) -> Option<usize> {
 }
 
 impl LocalCache for MemoryCache {
+    /// The key's length: not what it is where nothing is said.
+    fn draw(&self, name: KeyRef<'_>) -> u16 {
+        name.bytes.len() as u16
+    }
+
     fn get(&self, key: &Key, now: Timestamp) -> LocalLookup {
         let mut slots = self.slots.lock();
         let Some(at) = find(&slots, key) else {

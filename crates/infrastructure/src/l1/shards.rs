@@ -44,6 +44,11 @@ impl Probe<'_> {
             hash: self.hash,
         }
     }
+
+    /// Sixteen bits of the hash that neither choose the shard nor begin the search in its table.
+    pub(super) fn draw(&self) -> u16 {
+        (self.hash >> 41) as u16
+    }
 }
 
 impl Hash for Probe<'_> {

@@ -293,7 +293,8 @@ fn a_plain_look_up_answers_only_fresh_copies_that_have_been_read_before() {
             bytes: key.bytes(),
             database: key.database(),
         };
-        l1.get_plain(name, at(now)).map(|cached| cached.value)
+        let plain = l1.get_plain(name, at(now));
+        plain.map(|plain| plain.cached.value)
     };
     assert_eq!(plain(1, 0), None, "it is not there");
     l1.place(&key(1), cached("warmed", None), Placement::Warm);
@@ -308,6 +309,33 @@ fn a_plain_look_up_answers_only_fresh_copies_that_have_been_read_before() {
     assert!(plain(2, 99).is_some() && plain(2, 100).is_none());
     l1.mark_stale(&key(1), None);
     assert_eq!(plain(1, 0), None, "it is stale");
+}
+
+#[test]
+fn the_draw_of_a_key_is_one_and_even_in_every_shard() {
+    let l1 = QuickCache::new(Capacity::Bytes(64 << 20), 7);
+    let mut drawn = HashMap::<usize, (u32, u32)>::new();
+    for n in 0..16_000 {
+        let key = key(n);
+        l1.place(&key, cached("v", None), Placement::Demand);
+        let name = KeyRef {
+            bytes: key.bytes(),
+            database: key.database(),
+        };
+        let plain = l1.get_plain(name, at(0)).expect("it is there");
+        assert_eq!(plain.draw, l1.draw(name), "whoever asks");
+        let shard = l1.shards.read(&l1.shards.probe(name));
+        let of_shard = drawn
+            .entry(std::ptr::from_ref(&*shard) as usize)
+            .or_default();
+        of_shard.0 += 1;
+        of_shard.1 += u32::from(plain.draw.is_multiple_of(16));
+    }
+    assert!(drawn.len() >= 4, "{} shards", drawn.len());
+    for (keys, sampled) in drawn.into_values() {
+        let one_in = f64::from(keys) / f64::from(sampled.max(1));
+        assert!((12.0..21.0).contains(&one_in), "{sampled} of {keys}");
+    }
 }
 
 #[test]
