@@ -261,18 +261,22 @@ impl Sides {
     }
 }
 
-/// What remains of a key's time is not the same twice: to the second is enough here.
+/// What remains of a key's time is not the same twice: to the second is enough here, also where it is
+/// one of the replies of a transaction.
 fn alike(command: &[&str], got: &str, expected: &str) -> bool {
-    let seconds = |reply: &str| {
-        let number = reply.strip_prefix(':')?.trim_end().parse::<i64>().ok()?;
+    let remaining = |line: &str| {
+        let number = line.strip_prefix(':')?.trim_end().parse::<i64>().ok()?;
         (number > 1_000_000).then_some(number)
     };
-    match (seconds(got), seconds(expected)) {
-        (Some(got), Some(expected)) if ["TTL", "PTTL"].contains(&command[0]) => {
-            (got - expected).abs() < 20_000
-        }
+    let alike = |(got, expected): (&str, &str)| match (remaining(got), remaining(expected)) {
+        (Some(got), Some(expected)) => (got - expected).abs() < 20_000,
         _ => got == expected,
+    };
+    if !["TTL", "PTTL", "EXEC"].contains(&command[0]) {
+        return got == expected;
     }
+    let (got, expected) = (got.split("\r\n"), expected.split("\r\n"));
+    got.clone().count() == expected.clone().count() && got.zip(expected).all(alike)
 }
 
 fn compare(
