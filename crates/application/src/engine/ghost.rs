@@ -4,8 +4,9 @@ use std::hash::{BuildHasher, Hash};
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
-use forewarm_domain::{Timestamp, Trigger};
+use forewarm_domain::{Key, Timestamp, Trigger};
 
+use super::Engine;
 use super::observation::{Observation, What};
 use crate::ports::{Cached, Ending, LocalCache, LocalLookup, Placement};
 
@@ -139,5 +140,27 @@ impl Ghost {
             ending: Ending::Unknown,
         };
         self.cache.place(&seen.key, cached, placement);
+    }
+}
+
+impl Engine {
+    /// Tells the ghost that a demand read was answered by L2. Nobody else wants to know, and the ghost
+    /// can wait until somebody wakes the learner.
+    pub(super) fn tell_fetched(
+        &self,
+        key: &Key,
+        cached: Option<&Cached>,
+        valid: bool,
+        now: Timestamp,
+    ) {
+        if !self.ghost_sample.has(key) {
+            return;
+        }
+        let placed = valid && cached.is_some();
+        let mut seen = Observation::new(key, What::Fetched { placed }, now);
+        if let Some(cached) = cached {
+            seen = seen.of_value(cached.value.len(), cached.version, cached.expires_at);
+        }
+        let _ = self.events.push(seen);
     }
 }
