@@ -7,11 +7,10 @@
 //! books. A third server (`resp_floor`) answers without looking anything up: what it takes, the system takes.
 //! For misses it is one that only forwards (`resp_floor_miss`).
 
+mod servers;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use anyhow::{Context, Result, bail};
 
@@ -19,6 +18,7 @@ use super::suites::Options;
 use super::{PAGE, markers};
 use crate::command::{captured, on_path, run as run_command};
 use crate::workspace::Workspace;
+use servers::{Server, forewarm, helper, redis};
 
 const KEYS: &str = "1000";
 const VALUE_BYTES: &str = "64";
@@ -94,19 +94,6 @@ struct Run {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
-}
-
-/// A server under test; ended on drop.
-struct Server {
-    process: Child,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Measures, prints the table and writes it into the page; in the short form only prints it.
@@ -217,93 +204,6 @@ impl Three<'_> {
         }
         Ok(())
     }
-}
-
-fn redis() -> Result<Server> {
-    let port = free_port()?;
-    let process = Command::new("redis-server")
-        .args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-        ])
-        .args(["--appendonly", "no", "--daemonize", "no"])
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start redis-server")?;
-    listening(Server { process, port }, "redis-server")
-}
-
-/// One of the examples: a server that listens on its first argument.
-fn helper(binary: &Path, more: &[&str]) -> Result<Server> {
-    let name = binary.file_name().unwrap_or_default().to_string_lossy();
-    let port = free_port()?;
-    let process = Command::new(binary)
-        .arg(port.to_string())
-        .args(more)
-        .stderr(Stdio::null())
-        .spawn()
-        .with_context(|| format!("cannot start {name}"))?;
-    listening(Server { process, port }, &name)
-}
-
-fn listening(server: Server, name: &str) -> Result<Server> {
-    let port = server.port;
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return Ok(server);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    bail!("{name} does not listen on port {port}")
-}
-
-fn forewarm(binary: &Path, redis: u16, settings: &[&str]) -> Result<Server> {
-    let url = format!("l2.redis.url=redis://127.0.0.1:{redis}");
-    let own = [
-        "l2.backend=redis",
-        &url,
-        "http.addr=127.0.0.1:0",
-        "resp.addr=127.0.0.1:0",
-    ];
-    let mut command = Command::new(binary);
-    command.arg("serve");
-    for setting in own.iter().chain(settings) {
-        command.args(["--set", setting]);
-    }
-    let mut process = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start forewarm")?;
-    let lines = BufReader::new(
-        process
-            .stderr
-            .take()
-            .context("its standard error is piped")?,
-    );
-    let mut server = Server { process, port: 0 };
-    for line in lines.lines() {
-        if let Some(port) = listens(&line?) {
-            server.port = port;
-            return Ok(server);
-        }
-    }
-    bail!("forewarm ended before it listened")
-}
-
-/// The port of `forewarm: Redis protocol on redis://127.0.0.1:PORT`.
-fn listens(line: &str) -> Option<u16> {
-    let (_, address) = line.split_once("Redis protocol on redis://")?;
-    address.rsplit(':').next()?.trim().parse().ok()
-}
-
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 /// Writes every key (redis-benchmark picks them at random: twenty times as many writes miss one
@@ -461,6 +361,7 @@ fn table(rows: &[Row], far: &Row, versions: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::servers::listens;
     use super::*;
 
     #[test]
