@@ -46,7 +46,7 @@ pub(crate) enum Bench {
     /// Fifty readers and warmers at once
     Concurrency(suites::Options),
     /// The Redis port against a Redis: CPU per request, throughput, latency
-    Resp,
+    Resp(suites::Options),
 }
 
 /// Where the figures go.
@@ -70,7 +70,7 @@ fn all(workspace: &Workspace, quick: bool) -> Result<()> {
         return Ok(());
     }
     learning::run(workspace)?;
-    resp::run(workspace)?;
+    resp::run(workspace, suites::Options { quick })?;
     prefetch::run(workspace, prefetch::Options::default())
 }
 
@@ -98,6 +98,9 @@ fn one(workspace: &Workspace, bench: Bench, quick: bool) -> Result<()> {
         Bench::Spike(options) => suite(&suites::SPIKE, options),
         Bench::Memory(options) => suite(&suites::MEMORY, options),
         Bench::Concurrency(options) => suite(&suites::CONCURRENCY, options),
-        Bench::Resp => resp::run(workspace),
+        Bench::Resp(options) => {
+            let quick = quick || options.quick;
+            resp::run(workspace, suites::Options { quick })
+        }
     }
 }

@@ -18,13 +18,13 @@
 mod databases;
 
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::sync::Mutex;
 use foldhash::fast::RandomState;
 use forewarm_domain::{ChainId, Key};
 use hashbrown::HashMap;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::ports::{Cached, SharedCacheError};
 
@@ -46,7 +46,8 @@ pub enum Arrival {
 pub struct Flight {
     warm: bool,
     awaited: AtomicBool,
-    arrival: watch::Sender<Option<Arrival>>,
+    arrival: OnceLock<Arrival>,
+    ended: Notify,
 }
 
 impl Flight {
@@ -54,7 +55,16 @@ impl Flight {
         Self {
             warm,
             awaited: AtomicBool::new(false),
-            arrival: watch::Sender::new(None),
+            arrival: OnceLock::new(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// To be called once it is off the table: who joins from then on joins another.
+    fn end(&self, arrival: Arrival) {
+        if self.is_awaited() {
+            let _ = self.arrival.set(arrival);
+            self.ended.notify_waiters();
         }
     }
 
@@ -65,10 +75,13 @@ impl Flight {
 
     /// Waits for its end.
     pub async fn arrival(&self) -> Arrival {
-        let mut arrivals = self.arrival.subscribe();
-        match arrivals.wait_for(Option::is_some).await {
-            Ok(arrival) => arrival.clone().expect("waited for Some"),
-            Err(_) => Arrival::Abandoned,
+        loop {
+            // Before the look: an end between the two is heard.
+            let ended = self.ended.notified();
+            if let Some(arrival) = self.arrival.get() {
+                return arrival.clone();
+            }
+            ended.await;
         }
     }
 }
@@ -302,7 +315,7 @@ impl Ticket<'_> {
             self.flights.recount(&table);
             Landing { valid, awaited }
         };
-        self.flight.arrival.send_replace(Some(arrival));
+        self.flight.end(arrival);
         self.landed = true;
         landing
     }
@@ -327,7 +340,7 @@ impl Drop for Ticket<'_> {
             self.take_off_table(&mut table);
             self.flights.recount(&table);
             drop(table);
-            self.flight.arrival.send_replace(Some(Arrival::Abandoned));
+            self.flight.end(Arrival::Abandoned);
         }
     }
 }

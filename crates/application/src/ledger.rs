@@ -286,6 +286,12 @@ impl Ledger {
         self.close_watch(watch.warm, true)
     }
 
+    /// Whether [`missed`](Self::missed) and [`advance`](Self::advance) may have something to do.
+    pub fn is_watching(&self) -> bool {
+        // Each watch has its place in it, if only until that is next looked at.
+        !self.closing.is_empty()
+    }
+
     /// Closes the watches that ended before look-up number `lookup`.
     pub fn advance(&mut self, lookup: u64, mut ended: impl FnMut(Ended)) {
         while let Some((until, _)) = self.closing.front() {

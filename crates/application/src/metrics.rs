@@ -35,6 +35,8 @@ pub const SAMPLED_ONE_IN: u32 = 64;
 pub struct Metrics {
     chains: Box<[ChainRow]>,
     hot: Box<Striped<2>>,
+    /// Of all chains: every miss wants to know the sum.
+    l1_misses: Counter,
     caches: [CacheRow; Level::ALL.len()],
     model_age_seconds: Gauge,
     model_memory_bytes: Gauge,
@@ -139,6 +141,7 @@ impl Metrics {
         Self {
             chains: (0..Chains::LIMIT).map(|_| ChainRow::default()).collect(),
             hot: Box::default(),
+            l1_misses: Counter::default(),
             caches: Default::default(),
             model_age_seconds: Gauge::default(),
             model_memory_bytes: Gauge::default(),
@@ -189,6 +192,9 @@ impl Metrics {
     /// be tracked, too.
     pub fn cache_miss(&self, chain: ChainId, level: Level) {
         self.row(chain).lookups.misses[level as usize].add(1);
+        if level == Level::L1 {
+            self.l1_misses.add(1);
+        }
     }
 
     /// How long a demand look-up took; to be called for one look-up in [`SAMPLED_ONE_IN`].
@@ -347,10 +353,9 @@ impl Metrics {
 impl Metrics {
     /// Demand reads of L1.
     pub fn demand_totals(&self) -> DemandTotals {
-        let l1 = Level::L1 as usize;
         DemandTotals {
             hits: self.hot.sum(HITS),
-            misses: self.sum(|row| row.lookups.misses[l1].get()),
+            misses: self.l1_misses.get(),
         }
     }
 

@@ -5,23 +5,27 @@
 //! time of all its threads (`/proc/PID/task/*/schedstat`, nanoseconds) over the requests. Of
 //! Forewarm the threads that answer are told apart from the rest, which learns, plans and keeps the
 //! books. A third server (`resp_floor`) answers without looking anything up: what it takes, the system takes.
+//! For misses it is one that only forwards (`resp_floor_miss`).
+
+mod servers;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use anyhow::{Context, Result, bail};
 
+use super::suites::Options;
 use super::{PAGE, markers};
 use crate::command::{captured, on_path, run as run_command};
 use crate::workspace::Workspace;
+use servers::{Server, forewarm, helper, redis};
 
 const KEYS: &str = "1000";
 const VALUE_BYTES: &str = "64";
 const CLIENTS: &str = "50";
 const ROUNDS: usize = 7;
+/// In the short form.
+const QUICK_ROUNDS: usize = 3;
 
 /// What redis-benchmark is asked to do.
 #[derive(Debug, Clone, Copy)]
@@ -92,53 +96,67 @@ struct Run {
     p99_ms: f64,
 }
 
-/// A server under test; ended on drop.
-struct Server {
-    process: Child,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Measures, prints the table and writes it into the page.
-pub(super) fn run(workspace: &Workspace) -> Result<()> {
+/// Measures, prints the table and writes it into the page; in the short form only prints it.
+pub(super) fn run(workspace: &Workspace, options: Options) -> Result<()> {
+    let (rounds, profile) = match options.quick {
+        true => (QUICK_ROUNDS, "release"),
+        false => (ROUNDS, "dist"),
+    };
     for program in ["redis-server", "redis-benchmark"] {
         if on_path(program).is_none() {
             bail!("{program} is not installed; run: cargo xtask setup");
         }
     }
-    let mut cargo = workspace.cargo(&["build", "--profile", "dist", "--package=forewarm-service"]);
-    run_command(cargo.args(["--bin", "forewarm", "--example", "resp_floor"]))?;
-    let mut cargo = workspace.cargo(&["build", "--profile", "dist", "--package=forewarm-service"]);
-    run_command(cargo.args(["--example", "slow_link"]))?;
-    let binary = workspace.target().join("dist/forewarm");
+    let mut cargo = workspace.cargo(&["build", "--profile", profile, "--package=forewarm-service"]);
+    cargo.args(["--bin", "forewarm"]);
+    for example in ["resp_floor", "resp_floor_miss", "slow_link"] {
+        cargo.args(["--example", example]);
+    }
+    run_command(&mut cargo)?;
+    let built = workspace.target().join(profile);
+    let binary = built.join("forewarm");
+    let example = |name: &str| built.join("examples").join(name);
     let redis = redis()?;
-    let floor = floor(&workspace.target().join("dist/examples/resp_floor"))?;
+    let floor = helper(&example("resp_floor"), &[])?;
     let mut rows = Vec::new();
     {
         let forewarm = forewarm(&binary, redis.port, &[])?;
         fill(redis.port, KEYS)?;
-        measure(&HITS, &redis, &forewarm, Some(&floor), &mut rows)?;
+        let three = Three {
+            redis: &redis,
+            forewarm: &forewarm,
+            floor: Some(&floor),
+        };
+        three.measure(&HITS, rounds, &mut rows)?;
     }
     {
         let forewarm = forewarm(&binary, redis.port, &TINY)?;
         fill(redis.port, "100000")?;
-        measure(&MISSES, &redis, &forewarm, None, &mut rows)?;
+        let floor = helper(&example("resp_floor_miss"), &[&redis.port.to_string()])?;
+        let three = Three {
+            redis: &redis,
+            forewarm: &forewarm,
+            floor: Some(&floor),
+        };
+        three.measure(&MISSES, rounds, &mut rows)?;
     }
     let far = {
-        let relay = slow_link(&workspace.target().join("dist/examples/slow_link"), &redis)?;
+        let relay = helper(&example("slow_link"), &[&redis.port.to_string(), DISTANCE])?;
         let forewarm = forewarm(&binary, relay.port, &TINY)?;
         let mut rows = Vec::new();
-        measure(&[FAR], &relay, &forewarm, None, &mut rows)?;
+        let three = Three {
+            redis: &relay,
+            forewarm: &forewarm,
+            floor: None,
+        };
+        three.measure(&[FAR], rounds, &mut rows)?;
         rows.pop().context("it was measured")?
     };
-    let table = table(&rows, &far, &versions(workspace)?);
+    let table = table(&rows, &far, &versions(workspace, rounds)?);
     println!("{table}");
+    if options.quick {
+        return Ok(());
+    }
     let page = workspace.path(PAGE);
     let text = std::fs::read_to_string(&page).with_context(|| format!("reading {PAGE}"))?;
     let text = markers::replaced(&text, "resp", &table).with_context(|| PAGE.to_owned())?;
@@ -153,131 +171,39 @@ struct Row {
     floor: Option<Run>,
 }
 
-fn measure(
-    loads: &[Load],
-    redis: &Server,
-    forewarm: &Server,
-    floor: Option<&Server>,
-    rows: &mut Vec<Row>,
-) -> Result<()> {
-    for load in loads {
-        let servers = [Some(redis), Some(forewarm), floor];
-        let mut runs = [const { Vec::new() }; 3];
-        // The first round is for L1 and every buffer to become as they will be.
-        for round in 0..=ROUNDS {
-            for (server, runs) in servers.iter().zip(&mut runs) {
-                let Some(server) = server else { continue };
-                let run = benchmark(server, *load)?;
-                if round > 0 {
-                    runs.push(run);
+/// The servers that take turns.
+struct Three<'a> {
+    redis: &'a Server,
+    forewarm: &'a Server,
+    floor: Option<&'a Server>,
+}
+
+impl Three<'_> {
+    fn measure(&self, loads: &[Load], rounds: usize, rows: &mut Vec<Row>) -> Result<()> {
+        for load in loads {
+            let servers = [Some(self.redis), Some(self.forewarm), self.floor];
+            let mut runs = [const { Vec::new() }; 3];
+            // The first round is for L1 and every buffer to become as they will be.
+            for round in 0..=rounds {
+                for (server, runs) in servers.iter().zip(&mut runs) {
+                    let Some(server) = server else { continue };
+                    let run = benchmark(server, *load)?;
+                    if round > 0 {
+                        runs.push(run);
+                    }
                 }
             }
+            eprintln!("{}: measured", load.name);
+            let [direct, through, nothing] = runs;
+            rows.push(Row {
+                load: *load,
+                redis: median(&direct),
+                forewarm: median(&through),
+                floor: self.floor.map(|_| median(&nothing)),
+            });
         }
-        eprintln!("{}: measured", load.name);
-        let [direct, through, nothing] = runs;
-        rows.push(Row {
-            load: *load,
-            redis: median(&direct),
-            forewarm: median(&through),
-            floor: floor.map(|_| median(&nothing)),
-        });
+        Ok(())
     }
-    Ok(())
-}
-
-fn redis() -> Result<Server> {
-    let port = free_port()?;
-    let process = Command::new("redis-server")
-        .args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-        ])
-        .args(["--appendonly", "no", "--daemonize", "no"])
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start redis-server")?;
-    listening(Server { process, port }, "redis-server")
-}
-
-/// A server that answers everything with 64 bytes.
-fn floor(binary: &PathBuf) -> Result<Server> {
-    let port = free_port()?;
-    let process = Command::new(binary)
-        .arg(port.to_string())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start resp_floor")?;
-    listening(Server { process, port }, "resp_floor")
-}
-
-fn slow_link(binary: &PathBuf, redis: &Server) -> Result<Server> {
-    let port = free_port()?;
-    let process = Command::new(binary)
-        .args([&port.to_string(), &redis.port.to_string(), DISTANCE])
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start slow_link")?;
-    listening(Server { process, port }, "slow_link")
-}
-
-fn listening(server: Server, name: &str) -> Result<Server> {
-    let port = server.port;
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return Ok(server);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    bail!("{name} does not listen on port {port}")
-}
-
-fn forewarm(binary: &PathBuf, redis: u16, settings: &[&str]) -> Result<Server> {
-    let url = format!("l2.redis.url=redis://127.0.0.1:{redis}");
-    let own = [
-        "l2.backend=redis",
-        &url,
-        "http.addr=127.0.0.1:0",
-        "resp.addr=127.0.0.1:0",
-    ];
-    let mut command = Command::new(binary);
-    command.arg("serve");
-    for setting in own.iter().chain(settings) {
-        command.args(["--set", setting]);
-    }
-    let mut process = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start forewarm")?;
-    let lines = BufReader::new(
-        process
-            .stderr
-            .take()
-            .context("its standard error is piped")?,
-    );
-    let mut server = Server { process, port: 0 };
-    for line in lines.lines() {
-        if let Some(port) = listens(&line?) {
-            server.port = port;
-            return Ok(server);
-        }
-    }
-    bail!("forewarm ended before it listened")
-}
-
-/// The port of `forewarm: Redis protocol on redis://127.0.0.1:PORT`.
-fn listens(line: &str) -> Option<u16> {
-    let (_, address) = line.split_once("Redis protocol on redis://")?;
-    address.rsplit(':').next()?.trim().parse().ok()
-}
-
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 /// Writes every key (redis-benchmark picks them at random: twenty times as many writes miss one
@@ -382,7 +308,7 @@ fn median(runs: &[Run]) -> Run {
 }
 
 /// What the figures depend on.
-fn versions(workspace: &Workspace) -> Result<String> {
+fn versions(workspace: &Workspace, rounds: usize) -> Result<String> {
     let redis = captured(&mut workspace.command("redis-server", &["--version"]))?;
     let redis = String::from_utf8_lossy(&redis.stdout).into_owned();
     let version = redis
@@ -391,7 +317,7 @@ fn versions(workspace: &Workspace) -> Result<String> {
         .and_then(|rest| rest.split(' ').next());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(format!(
-        "redis-server {}, {processors} processors shared with redis-benchmark, median of {ROUNDS} \
+        "redis-server {}, {processors} processors shared with redis-benchmark, median of {rounds} \
          rounds",
         version.unwrap_or("?")
     ))
@@ -435,6 +361,7 @@ fn table(rows: &[Row], far: &Row, versions: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::servers::listens;
     use super::*;
 
     #[test]

@@ -1,8 +1,9 @@
 //! The ghost: L1 as it would be without warming, keys and sizes only.
 
 use bytes::Bytes;
-use forewarm_domain::{Timestamp, Trigger};
+use forewarm_domain::{Key, Timestamp, Trigger};
 
+use super::Engine;
 use super::observation::{Observation, What};
 use crate::ports::{Cached, Ending, LocalCache, LocalLookup, Placement};
 
@@ -129,5 +130,27 @@ impl Ghost {
             ending: Ending::Unknown,
         };
         self.cache.place(&seen.key, cached, placement);
+    }
+}
+
+impl Engine {
+    /// Tells the ghost that a demand read was answered by L2. Nobody else wants to know, and the ghost
+    /// can wait until somebody wakes the learner.
+    pub(super) fn tell_fetched(
+        &self,
+        key: &Key,
+        cached: Option<&Cached>,
+        valid: bool,
+        now: Timestamp,
+    ) {
+        if !self.follows(key) {
+            return;
+        }
+        let placed = valid && cached.is_some();
+        let mut seen = Observation::new(key, What::Fetched { placed }, now);
+        if let Some(cached) = cached {
+            seen = seen.of_value(cached.value.len(), cached.version, cached.expires_at);
+        }
+        let _ = self.events.push(seen);
     }
 }

@@ -154,7 +154,6 @@ impl Engine {
 
     fn missed(&self, key: &Key) {
         self.metrics.cache_miss(key.chain(), Level::L1);
-        let lookup = self.lookup_number();
         // Where a contest counts for the strategy, what this one would have hit is in its books.
         if let Some(strategy) = *self.strategy_label.read()
             && self.shadow.would_hit(key)
@@ -163,6 +162,10 @@ impl Engine {
             self.metrics.shadow_hit(key.chain(), strategy);
         }
         let mut ledger = self.ledger.lock();
+        if !ledger.is_watching() {
+            return;
+        }
+        let lookup = self.lookup_number();
         let harmed = ledger.missed(key, lookup);
         ledger.advance(lookup, |(chain, outcome)| {
             self.metrics.outcome(chain, outcome)
@@ -298,22 +301,6 @@ impl Engine {
         });
         self.tell_fetched(&key, cached.as_ref(), landing.valid, now);
         cached.map(|cached| cached.found(Level::L2, now))
-    }
-
-    /// Tells the ghost that a demand read was answered by L2.
-    pub(super) fn tell_fetched(
-        &self,
-        key: &Key,
-        cached: Option<&Cached>,
-        valid: bool,
-        now: Timestamp,
-    ) {
-        let placed = valid && cached.is_some();
-        let mut seen = Observation::new(key, What::Fetched { placed }, now);
-        if let Some(cached) = cached {
-            seen = seen.of_value(cached.value.len(), cached.version, cached.expires_at);
-        }
-        self.queue(seen);
     }
 
     /// One L2 round trip.

@@ -348,6 +348,9 @@ impl Engine {
     /// Unread warms fill at most their share of L1, and leave when they were not read in time: the
     /// oldest goes.
     pub(super) fn keep_share(&self) {
+        if self.ledger.lock().unread() == 0 {
+            return;
+        }
         let entries = self.l1_entries();
         let share = (entries as f64 * self.config.l1_share) as usize;
         let most = 2 * self.config.max_pairs_per_warm;

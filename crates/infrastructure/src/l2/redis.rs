@@ -6,10 +6,12 @@
 mod config;
 mod connection;
 mod fault;
+mod near;
 mod other_types;
 mod raw;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +20,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::Key;
+use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{Expiration, Value};
 use parking_lot::Mutex;
@@ -45,6 +48,8 @@ pub struct RedisStore {
     others: Mutex<BTreeMap<u16, Arc<Connections>>>,
     other_types: OtherTypes,
     round_trips: AtomicU64,
+    /// How often the store was led to its servers: a thread's own connection from before is not used again.
+    led: AtomicU64,
     /// Where connections live, whichever thread asks for their database first.
     runtime: Handle,
 }
@@ -60,6 +65,7 @@ impl RedisStore {
             others: Mutex::default(),
             other_types: OtherTypes::default(),
             round_trips: AtomicU64::new(0),
+            led: AtomicU64::new(0),
             runtime: Handle::current(),
         })
     }
@@ -120,7 +126,40 @@ impl RedisStore {
         for connections in others.iter().chain([&self.default]) {
             connections.lead_to(primaries).await?;
         }
+        // Only now: whoever connects from here on is told of the right server.
+        self.led.fetch_add(1, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// Keeps a connection for the reads that are made on this thread, whose runtime has to be one of
+    /// this thread alone. Whoever waits for its answer wakes no other thread. Ends never; dropped, it
+    /// closes the connection, and reads go over those of all threads again. A cluster is read over
+    /// those anyway.
+    pub async fn keep_near(self: Arc<Self>) -> Infallible {
+        match self.config.is_clustered() {
+            true => std::future::pending().await,
+            false => near::keep(self).await,
+        }
+    }
+
+    /// A batch over this thread's own connection; `None` where there is none that can be asked.
+    async fn get_near(
+        &self,
+        keys: &[Key],
+    ) -> Option<Result<Vec<Option<Stored>>, SharedCacheError>> {
+        let answer = near::here(self)?.ask(keys)?;
+        self.count_round_trip();
+        // When it ends with a question under way, the others are asked: reading twice does no harm.
+        let answer = answer.await.ok()?;
+        Some(answer.map(|read| self.taken(read, keys.iter())))
+    }
+
+    /// The server's words as an error of ours.
+    fn said(&self, words: String) -> SharedCacheError {
+        fault::fault(
+            &Error::new(ErrorKind::Unknown, words),
+            self.config.command_timeout,
+        )
     }
 
     fn count_round_trip(&self) {
@@ -152,24 +191,33 @@ impl RedisStore {
         });
         let answer = asked.await?;
         let read = read_answer(answer, &groups, at.len())?;
-        let mut found = Vec::with_capacity(read.len());
-        for (one, &at) in read.into_iter().zip(at) {
-            found.push(match one {
-                Read::Value(stored) => Some(stored),
-                Read::Absent => None,
-                Read::OtherType => {
-                    self.other_types.note(&keys[at]);
-                    None
-                }
-            });
-        }
-        Ok(found)
+        Ok(self.taken(read, at.iter().map(|&at| &keys[at])))
+    }
+
+    /// The values of what was read. Keys of other types are remembered.
+    fn taken<'k>(
+        &self,
+        read: Vec<Read>,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> Vec<Option<Stored>> {
+        let take = |(one, key): (Read, &Key)| match one {
+            Read::Value(stored) => Some(stored),
+            Read::Absent => None,
+            Read::OtherType => {
+                self.other_types.note(key);
+                None
+            }
+        };
+        read.into_iter().zip(keys).map(take).collect()
     }
 }
 
 #[async_trait]
 impl SharedCache for RedisStore {
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, SharedCacheError> {
+        if let Some(answer) = self.get_near(keys).await {
+            return answer;
+        }
         let mut by_database: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
         for (at, key) in keys.iter().enumerate() {
             by_database.entry(key.database()).or_default().push(at);
@@ -276,7 +324,7 @@ fn read_answer(
 }
 
 /// What one key of a batch holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Read {
     Value(Stored),
     Absent,

@@ -3,6 +3,7 @@
 mod contract;
 mod dial;
 mod embedded;
+mod near;
 mod records;
 mod redis;
 

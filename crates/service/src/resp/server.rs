@@ -227,6 +227,10 @@ fn work(port: &Arc<Port>, tls: Option<&ServerTls>, mut sockets: UnboundedReceive
         }
     };
     runtime.block_on(async {
+        if let Store::Redis(store) = &port.store {
+            // What L1 lacks is fetched without waking another thread.
+            tokio::spawn(Arc::clone(store).keep_near());
+        }
         while let Some(socket) = sockets.recv().await {
             let port = Arc::clone(port);
             match socket {

@@ -58,6 +58,24 @@ impl RedisStore {
             .unwrap_or(Err(SharedCacheError::Timeout { after }))
     }
 
+    /// The same, once the server has given a sign of life: the system of one that is frozen takes
+    /// connections, too.
+    pub(super) async fn dial_alive(&self, greeting: &Greeting) -> Result<Link, SharedCacheError> {
+        let mut link = self.dial(greeting).await?;
+        let after = self.config.connect_timeout;
+        let asking = async {
+            link.write_all(b"*1\r\n$4\r\nPING\r\n")
+                .await
+                .map_err(unreachable)?;
+            link.flush().await.map_err(unreachable)?;
+            read_answers(&mut link, 1).await
+        };
+        timeout(after, asking)
+            .await
+            .unwrap_or(Err(SharedCacheError::Timeout { after }))?;
+        Ok(link)
+    }
+
     /// The version that the server told, once a connection stands.
     pub fn server_version(&self) -> Option<String> {
         let version = self.default.client()?.server_version()?;
