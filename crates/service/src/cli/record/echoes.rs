@@ -259,11 +259,7 @@ mod tests {
             "ik@0 ik@100 ik@200 rl@1200 /",
             0,
         );
-        check(
-            "wk@0 ik@1 ik@100 rl@1100",
-            "wk@0 ik@100 rl@1100 /",
-            1,
-        );
+        check("wk@0 ik@1 ik@100 rl@1100", "wk@0 ik@100 rl@1100 /", 1);
         check("ik@0 ik@100 wk@101 rl@1000", "ik@0 wk@101 rl@1000 /", 1);
         check("wk@0 wk@1 ik@2 ik@10", "wk@0 wk@1 /", 2);
     }
