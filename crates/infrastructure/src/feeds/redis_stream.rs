@@ -5,7 +5,7 @@
 //! after a start or an error: first what this consumer was given and never acknowledged (id 0)
 //! handed over and not acknowledged because that failed: acknowledged when it comes again, and no more
 //! every `claim_every`: what any consumer has held for `claim_idle` (XAUTOCLAIM), and the lag
-//! every second, after an error and before each read while there is more: was anything trimmed unread?
+//! every second, after an error, and oftener while there is more to read: was anything trimmed unread?
 //! ```
 
 mod entry;
@@ -39,8 +39,10 @@ pub use tail::{StreamTail, TailError};
 
 /// Why entries that somebody was given are lost all the same.
 const DELETED: &str = "they were deleted after they had been given to a consumer";
-/// How often a stream that is read without haste is looked at for what was trimmed unread.
+/// How often it is looked at what was trimmed unread.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The same while there is more than one read brings: somebody may be trimming it. Two round trips each.
+const LOOK_BEHIND: Duration = Duration::from_millis(100);
 
 /// Which stream, as whom, and how.
 #[derive(Debug, Clone)]
@@ -234,22 +236,21 @@ impl Reader {
         self.stats.set_up(true);
         self.read_own_backlog().await?;
         let mut claim_at = Instant::now();
-        let mut look_at = Instant::now();
+        let (mut looked, mut pause) = (None, LOOK_EVERY);
         loop {
             if Instant::now() >= claim_at {
                 self.claim_stuck().await?;
                 claim_at = Instant::now() + self.config.claim_every;
-                look_at = Instant::now();
             }
-            if Instant::now() >= look_at {
+            if looked.is_none_or(|at: Instant| at.elapsed() >= pause) {
                 self.look_for_gaps().await?;
-                look_at = Instant::now() + LOOK_EVERY;
+                looked = Some(Instant::now());
             }
             let entries = self.read(">").await?;
-            if entries.len() as u64 >= self.config.batch {
-                // There is more, and somebody may be trimming it.
-                look_at = Instant::now();
-            }
+            pause = match entries.len() as u64 >= self.config.batch {
+                true => LOOK_BEHIND,
+                false => LOOK_EVERY,
+            };
             self.gaps.given(ids(&entries));
             if !entries.is_empty() {
                 self.hand_over(entries).await?;
