@@ -23,6 +23,8 @@ pub struct FeedEvent {
     pub at: Timestamp,
     /// The source's version of the value.
     pub version: Option<Version>,
+    /// The block of the key's chain that the change was made in.
+    pub block: Option<u64>,
     /// The new value. An update without one makes L1's copy stale.
     pub value: Option<Bytes>,
 }
@@ -31,6 +33,12 @@ pub struct FeedEvent {
 pub trait EventSink: Send + Sync {
     /// Takes a batch, in the order of the source. The source counts it as done when this returns.
     fn deliver(&self, batch: Vec<FeedEvent>);
+
+    /// Events were lost before they could be read, `lost` of them if that is known: what is held of
+    /// anything may be outdated.
+    fn gap(&self, lost: Option<u64>) {
+        let _ = lost;
+    }
 }
 
 impl<F: Fn(FeedEvent) + Send + Sync> EventSink for F {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use forewarm_domain::{Op, Timestamp, Version};
 use forewarm_infrastructure::KeyCodec;
-use forewarm_infrastructure::feeds::{FeedEvent, RedisStreamConfig, RedisStreamFeed};
+use forewarm_infrastructure::feeds::{EventSink, FeedEvent, RedisStreamConfig, RedisStreamFeed};
 use forewarm_infrastructure::l2::RedisConfig;
 use forewarm_infrastructure::testing::RedisServer;
 
@@ -336,4 +336,146 @@ async fn a_dropped_feed_closes_its_connection() {
     assert_eq!(clients(), 2);
     drop(feed);
     until("the connection is closed", || async { clients() == 1 }).await;
+}
+
+/// Keeps what it is told: events as their pair's address, a gap as its size.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Told {
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl EventSink for Told {
+    fn deliver(&self, batch: Vec<FeedEvent>) {
+        self.0.lock().unwrap().extend(addresses(&batch));
+    }
+
+    fn gap(&self, lost: Option<u64>) {
+        self.0.lock().unwrap().push(format!("gap of {lost:?}"));
+    }
+}
+
+/// Entries `from..to`, of which the server keeps the newest `keep`; all at once.
+fn add_many(server: &RedisServer, from: u32, to: u32, keep: &str) {
+    let script = "for i=tonumber(ARGV[1]),tonumber(ARGV[2])-1 do redis.call('XADD',KEYS[1],'MAXLEN',\
+                  ARGV[3],'*','chain','eth','pair',i) end";
+    let (from, to) = (from.to_string(), to.to_string());
+    let reply = server.command(&["EVAL", script, "1", STREAM, &from, &to, keep]);
+    assert_eq!(reply.unwrap(), "$-1\r\n");
+}
+
+fn counts_entries(server: &RedisServer) -> bool {
+    add(server, "*", &["chain", "eth", "pair", "before"]);
+    let told = server.command(&["XINFO", "STREAM", STREAM]).unwrap();
+    told.contains("entries-added")
+}
+
+#[tokio::test]
+async fn entries_that_are_trimmed_before_they_are_read_are_a_gap_told_once() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    if !counts_entries(&server) {
+        return; // Before Redis 7 nobody can tell.
+    }
+    let told = Arc::new(Told::default());
+    let sink: Arc<dyn EventSink> = Arc::<Told>::clone(&told);
+    let mut slow = config(&server, "a");
+    slow.batch = 2;
+    let feed = RedisStreamFeed::start(slow, KeyCodec::default(), sink).unwrap();
+    until("its place is known", || async {
+        feed.stats().lag() == Some(0)
+    })
+    .await;
+    // What was read may go.
+    add_many(&server, 0, 3, "1000");
+    until("they arrive", || async { told.all().len() == 3 }).await;
+    server.command(&["XTRIM", STREAM, "MAXLEN", "0"]).unwrap();
+    // Of a hundred in one moment nobody ever sees more than five.
+    add_many(&server, 100, 200, "5");
+    until("the gap is noticed", || async { feed.stats().lost() == 95 }).await;
+    until("the rest arrives", || async { told.all().len() == 9 }).await;
+    until_all_acknowledged(&server).await;
+    let all = told.all();
+    let gaps: Vec<_> = all.iter().filter(|one| one.starts_with("gap")).collect();
+    assert_eq!(gaps, ["gap of Some(95)"], "{all:?}");
+    let events: Vec<_> = all.iter().filter(|one| !one.starts_with("gap")).collect();
+    assert_eq!(events, ["0", "1", "2", "195", "196", "197", "198", "199"]);
+    assert_eq!((feed.stats().gaps(), feed.stats().bad()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_is_trimmed_while_a_feed_has_no_connection_is_a_gap() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    if !counts_entries(&server) {
+        return;
+    }
+    let told = Arc::new(Told::default());
+    let sink: Arc<dyn EventSink> = Arc::<Told>::clone(&told);
+    let feed = RedisStreamFeed::start(config(&server, "a"), KeyCodec::default(), sink).unwrap();
+    until("its place is known", || async {
+        feed.stats().lag() == Some(0)
+    })
+    .await;
+    let killed = server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    assert_ne!(killed.unwrap(), ":0\r\n");
+    add_many(&server, 0, 40, "10");
+    until("the gap is noticed", || async { feed.stats().lost() == 30 }).await;
+    until("the rest arrives", || async {
+        feed.stats().delivered() == 10
+    })
+    .await;
+    // Trimmed away whole, with nothing left that could be read.
+    add_many(&server, 40, 60, "0");
+    until("that is noticed too", || async {
+        feed.stats().lost() == 50
+    })
+    .await;
+    // And a stream that begins anew.
+    server.command(&["DEL", STREAM]).unwrap();
+    until("a third gap", || async { feed.stats().gaps() == 3 }).await;
+    assert_eq!(
+        told.all()
+            .iter()
+            .filter(|one| one.starts_with("gap"))
+            .count(),
+        3
+    );
+}
+
+#[tokio::test]
+async fn an_entry_that_is_deleted_after_it_was_given_to_a_consumer_that_died_is_a_gap() {
+    let Some(server) = RedisServer::start() else {
+        return;
+    };
+    let run = |parts: &[&str]| server.command(parts).unwrap();
+    run(&["XGROUP", "CREATE", STREAM, "forewarm", "$", "MKSTREAM"]);
+    for n in 0..4 {
+        add(&server, "*", &["chain", "eth", "pair", &n.to_string()]);
+    }
+    for (consumer, count) in [("back", "2"), ("dead", "2")] {
+        run(&[
+            "XREADGROUP",
+            "GROUP",
+            "forewarm",
+            consumer,
+            "COUNT",
+            count,
+            "STREAMS",
+            STREAM,
+            ">",
+        ]);
+    }
+    run(&["XTRIM", STREAM, "MAXLEN", "0"]);
+    let told = Arc::new(Told::default());
+    let sink: Arc<dyn EventSink> = Arc::<Told>::clone(&told);
+    let feed = RedisStreamFeed::start(config(&server, "back"), KeyCodec::default(), sink).unwrap();
+    until("both are noticed", || async { feed.stats().lost() == 4 }).await;
+    until_all_acknowledged(&server).await;
+    assert!(told.all().iter().all(|one| one == "gap of Some(2)"));
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Update};
+use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Reorg, Update};
 use forewarm_application::metrics::{Metrics, SAMPLED_ONE_IN};
 use forewarm_application::ports::{Ending, SharedCache, Stored};
-use forewarm_domain::{Key, Op, Refused, Timestamp};
+use forewarm_domain::{ChainId, Key, Op, Refused, Timestamp};
 use forewarm_infrastructure::KeyCodec;
 use forewarm_infrastructure::feeds::{EventSink, FeedEvent};
 use forewarm_infrastructure::l2::RedisStore;
@@ -236,6 +236,20 @@ impl Core {
         }
     }
 
+    /// Before updates are tracked that do not come through [`observe_update`](Self::observe_update): when,
+    /// and of which chain, if it is their turn to be timed.
+    pub(crate) fn tracking_begins(&self, first: Option<&Key>) -> Option<(ChainId, Timestamp)> {
+        let chain = first?.chain();
+        is_timed().then(|| (chain, self.clock.now()))
+    }
+
+    /// So many updates were tracked.
+    pub(crate) fn tracking_ends(&self, (chain, since): (ChainId, Timestamp), updates: usize) {
+        let took = self.clock.now().since(since);
+        let each = took / u32::try_from(updates.max(1)).unwrap_or(u32::MAX);
+        self.metrics.tracking_duration(chain, each);
+    }
+
     /// Takes an event of a feed; the reason when it is refused.
     pub fn take(&self, event: FeedEvent) -> Result<Taken, String> {
         if !self.may_cache(&event.key) {
@@ -249,7 +263,10 @@ impl Core {
                     value: event.value,
                     ttl: None,
                 };
-                self.observe_update(&event.key, update)
+                match event.block {
+                    Some(block) => self.observe_update_in(block, &event.key, update),
+                    None => self.observe_update(&event.key, update),
+                }
             }
             Op::Read | Op::Access => self.observe_read(&event.key, event.at),
         };
@@ -305,6 +322,22 @@ impl Core {
         }
         let now = self.clock.now();
         self.engine.put_in(block, key, stored, now).await
+    }
+
+    /// The chain of that name; where keys have none in them, theirs.
+    pub fn chain_named(&self, name: &str) -> ChainId {
+        match self.codec.has_chain() {
+            true => self.codec.chain_id(name),
+            false => ChainId::DEFAULT,
+        }
+    }
+
+    /// The chain was reorganised (see [`Engine::invalidate_from`]).
+    pub fn invalidate_from(&self, chain: &str, block: u64) -> Reorg {
+        let reorg = self.engine.invalidate_from(self.chain_named(chain), block);
+        let (keys, whole_chain) = (reorg.keys, reorg.whole_chain);
+        tracing::info!(chain, block, keys, whole_chain, "a chain was reorganised");
+        reorg
     }
 
     /// Asks for a warm of what follows this key; whether it was queued.
@@ -395,5 +428,9 @@ impl EventSink for Sink {
                 tracing::debug!(%reason, "an event of a feed was refused");
             }
         }
+    }
+
+    fn gap(&self, _lost: Option<u64>) {
+        self.0.feed_gap();
     }
 }

@@ -88,6 +88,7 @@ fn names(fields: &FeedFields) -> StreamFields {
         ts_ms,
         value,
         version,
+        block,
     } = fields.clone();
     StreamFields {
         chain,
@@ -97,6 +98,7 @@ fn names(fields: &FeedFields) -> StreamFields {
         ts_ms,
         value,
         version,
+        block,
     }
 }
 

@@ -45,6 +45,7 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/events", get(events::get))
         .route("/v1/explain/{chain}/{pair}", get(explain::get))
         .route("/v1/invalidate", post(control::invalidate))
+        .route("/v1/invalidate-from", post(control::invalidate_from))
         .route("/v1/warm", post(control::warm))
         .route("/v1/mode", get(control::mode).put(control::set_mode))
         .route(

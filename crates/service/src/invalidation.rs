@@ -35,6 +35,11 @@ struct State {
 }
 
 impl Link {
+    /// Whether L2 tells of changes, or L1 answers nothing until it does.
+    fn tells(&self) -> bool {
+        self.state.lock().how != Invalidation::Ttl
+    }
+
     /// Before anything was tried. With a link to come, `engine`'s L1 answers nothing until it is
     /// there.
     pub(crate) fn new(mode: Option<InvalidationMode>, engine: &Engine) -> Self {
@@ -106,6 +111,18 @@ pub(crate) fn start(core: &Arc<Core>) -> Result<Option<TrackingLink>, StartError
 
 /// Passes on what the link tells.
 struct Hearer(Arc<Core>);
+
+impl Core {
+    /// A feed has lost events. Where L2 tells of every change itself L1 is right all the same; elsewhere
+    /// the feed is all that it hears of changes by.
+    pub(crate) fn feed_gap(&self) {
+        if self.link.tells() {
+            return;
+        }
+        let keys = self.engine.gap(None);
+        tracing::warn!(keys, "a feed had a gap: what L1 held is fetched again");
+    }
+}
 
 impl Hearer {
     fn bound(&self) -> Duration {

@@ -350,15 +350,7 @@ impl Forewarm {
     ///   ([`Reorg::whole_chain`](forewarm_application::engine::Reorg)); an orphan is never missed.
     /// - **Cost.** Some 2 µs a key that leaves, and a look at every fetch under way.
     pub fn invalidate_from(&self, chain: &str, block: u64) -> Reorg {
-        let chain = self.core.codec.chain_id(chain);
-        let reorg = self.core.engine.invalidate_from(chain, block);
-        tracing::info!(
-            block,
-            keys = reorg.keys,
-            whole_chain = reorg.whole_chain,
-            "a chain was reorganised"
-        );
-        reorg
+        self.core.invalidate_from(chain, block)
     }
 
     /// Your stream of updates had a gap: changes of a chain, or with `None` of all, may have gone unheard.
@@ -369,7 +361,7 @@ impl Forewarm {
     /// `invalidation.mode = "ttl"`. A Redis that is followed by client tracking tells of every change
     /// itself. Costs a walk over L1, some 1.5 µs an entry of the chain.
     pub fn on_gap(&self, chain: Option<&str>) -> usize {
-        let chain = chain.map(|name| self.core.codec.chain_id(name));
+        let chain = chain.map(|name| self.core.chain_named(name));
         let keys = self.core.engine.gap(chain);
         tracing::warn!(
             keys,
@@ -395,7 +387,7 @@ impl Forewarm {
 
     /// Switches one chain, or with `None` everything.
     pub fn set_mode(&self, chain: Option<&str>, setting: ChainMode) {
-        let chain = chain.map(|name| self.core.codec.chain_id(name));
+        let chain = chain.map(|name| self.core.chain_named(name));
         self.core.engine.set_mode(chain, setting);
     }
 

@@ -174,12 +174,17 @@ fn confined(deployment: &Value) -> Vec<String> {
         (container, "readinessProbe/httpGet/path", "/readyz".into()),
         (container, "livenessProbe/httpGet/path", "/healthz".into()),
     ];
+    let at = |at: &str, path: &str| deployment.pointer(&format!("{at}/{path}"));
     let lacks = wanted
         .into_iter()
-        .filter(|(at, path, value)| deployment.pointer(&format!("{at}/{path}")) != Some(value));
-    lacks
-        .map(|(_, path, value)| format!("{path} is not {value}"))
-        .collect()
+        .filter(|(place, path, value)| at(place, path) != Some(value))
+        .map(|(_, path, value)| format!("{path} is not {value}"));
+    // With TLS on the HTTP port a probe without a scheme never succeeds.
+    let plain = ["startupProbe", "readinessProbe", "livenessProbe"]
+        .into_iter()
+        .filter(|probe| at(container, &format!("{probe}/httpGet/scheme")).is_none())
+        .map(|probe| format!("{probe}/httpGet has no scheme"));
+    lacks.chain(plain).collect()
 }
 
 fn collect(value: &Value, path: String, leaves: &mut Vec<String>) {
@@ -243,6 +248,12 @@ mod tests {
                 "path: /readyz",
                 "path: /ready",
                 "readinessProbe",
+            ),
+            (
+                deployment,
+                "scheme: {{ include \"forewarm.scheme\" . }}",
+                "",
+                "startupProbe/httpGet has no scheme",
             ),
             (
                 deployment,

@@ -112,7 +112,7 @@ impl Ghost {
             }
             What::Written => self.place(seen, now, Placement::Demand),
             What::Update { valued: true } => self.place(seen, now, Placement::Update),
-            What::Update { valued: false } | What::Invalidated => {
+            What::Update { valued: false } | What::Unkept | What::Invalidated => {
                 self.cache.mark_stale(&seen.key, seen.version);
             }
             What::Read | What::Flushed => {}

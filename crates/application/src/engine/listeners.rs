@@ -63,6 +63,7 @@ impl Told {
             What::Read => (Op::Read, Origin::Feed, false),
             What::Update { valued } => (Op::Update, Origin::Feed, valued),
             What::Written => (Op::Update, Origin::Write, true),
+            What::Unkept => (Op::Update, Origin::Write, false),
             What::Invalidated => (Op::Update, Origin::Invalidation, false),
             What::Fetched { .. } | What::Flushed => return None,
         };

@@ -18,6 +18,9 @@ pub(super) enum What {
     Fetched { placed: bool },
     /// A write of ours was placed in L1.
     Written,
+    /// A write of ours left no value in L1: something else was heard of the key meanwhile, such as
+    /// L2's news of this very write, or nobody knows whether L2 took it.
+    Unkept,
     /// L1's copy is no longer served.
     Invalidated,
     /// L1 was emptied.
@@ -33,6 +36,7 @@ impl What {
             Self::Unlearned
             | Self::Fetched { .. }
             | Self::Written
+            | Self::Unkept
             | Self::Invalidated
             | Self::Flushed => None,
         }

@@ -41,7 +41,7 @@ impl Happened {
             What::Demand { .. } | What::Read => Some(Self::Read),
             What::Update { valued } => Some(Self::Updated { valued }),
             What::Written => Some(Self::Written),
-            What::Invalidated => Some(Self::Changed),
+            What::Unkept | What::Invalidated => Some(Self::Changed),
             What::Flushed => Some(Self::Emptied),
             What::Fetched { .. } | What::Unlearned => None,
         }

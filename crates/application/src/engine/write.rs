@@ -34,7 +34,7 @@ impl Writing<'_> {
             // L1 forgets the value and keeps the least acceptable version.
             None => {
                 engine.forget_value(key);
-                engine.queue(Observation::new(key, What::Invalidated, self.now));
+                engine.queue(Observation::new(key, What::Unkept, self.now));
             }
         });
     }
@@ -117,7 +117,7 @@ impl Drop for Announced<'_> {
         if let Some(ticket) = self.ticket.take() {
             let (engine, key) = (self.engine, &self.key);
             ticket.land(|_| engine.forget_value(key));
-            engine.queue(Observation::new(key, What::Invalidated, Timestamp::ZERO));
+            engine.queue(Observation::new(key, What::Unkept, Timestamp::ZERO));
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) struct Draft {
     pub(super) op: Option<String>,
     pub(super) value: Option<Bytes>,
     pub(super) version: Option<u64>,
+    pub(super) block: Option<u64>,
 }
 
 impl Draft {
@@ -48,6 +49,7 @@ impl Draft {
             op,
             at: Timestamp::from_millis(ts_ms),
             version: self.version.map(Version),
+            block: self.block,
             value: self.value,
         })
     }

@@ -11,7 +11,7 @@ use super::FeedEvent;
 use super::draft::{Draft, shown};
 use crate::codec::KeyCodec;
 
-/// Reads `{ts_ms, chain, pair, op?, value?, version?}` (or `key` for chain and pair), as a JSON
+/// Reads `{ts_ms, chain, pair, op?, value?, version?, block?}` (or `key` for chain and pair), as a JSON
 /// array or one to a line. One result per event, in their order.
 ///
 /// An error names the field and its text. A body that isn't JSON at all is one error, in place
@@ -108,6 +108,7 @@ fn read(event: Value, codec: &KeyCodec) -> Result<FeedEvent, String> {
         match name.as_str() {
             "ts_ms" => draft.ts_ms = number(&name, value)?,
             "version" => draft.version = number(&name, value)?,
+            "block" => draft.block = number(&name, value)?,
             "chain" => draft.chain = text(&name, value)?,
             "pair" => draft.pair = text(&name, value)?,
             "key" => draft.key = text(&name, value)?.map(Bytes::from),

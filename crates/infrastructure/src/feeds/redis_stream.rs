@@ -5,9 +5,12 @@
 //! after a start or an error: first what this consumer was given and never acknowledged (id 0)
 //! handed over and not acknowledged because that failed: acknowledged when it comes again, and no more
 //! every `claim_every`: what any consumer has held for `claim_idle` (XAUTOCLAIM), and the lag
+//! every second, after an error, and oftener while there is more to read: was anything trimmed unread?
 //! ```
 
 mod entry;
+mod gaps;
+mod info;
 mod stats;
 mod tail;
 
@@ -28,9 +31,18 @@ use super::EventSink;
 use crate::clock;
 use crate::codec::KeyCodec;
 use crate::l2::redis::{RedisConfig, RedisConfigError, keep_connected, text};
-use entry::{Entry, group_lag, read_claimed, read_delivered};
+use entry::{Claimed, Entry, read_claimed, read_delivered};
+use gaps::{Gaps, Look};
+use info::{Id, group_info, stream_info};
 pub use stats::StreamStats;
 pub use tail::{StreamTail, TailError};
+
+/// Why entries that somebody was given are lost all the same.
+const DELETED: &str = "they were deleted after they had been given to a consumer";
+/// How often it is looked at what was trimmed unread.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The same while there is more than one read brings: somebody may be trimming it. Two round trips each.
+const LOOK_BEHIND: Duration = Duration::from_millis(100);
 
 /// Which stream, as whom, and how.
 #[derive(Debug, Clone)]
@@ -74,6 +86,8 @@ pub struct StreamFields {
     pub value: String,
     /// Default `version`.
     pub version: String,
+    /// Default `block`: the block of the chain that the change was made in.
+    pub block: String,
 }
 
 impl Default for StreamFields {
@@ -86,6 +100,7 @@ impl Default for StreamFields {
             ts_ms: "ts_ms".to_owned(),
             value: "value".to_owned(),
             version: "version".to_owned(),
+            block: "block".to_owned(),
         }
     }
 }
@@ -140,6 +155,7 @@ impl RedisStreamFeed {
             last_seen: None,
             attached: false,
             unacknowledged: HashSet::new(),
+            gaps: Gaps::default(),
             config,
         };
         let tasks = vec![
@@ -175,6 +191,8 @@ struct Reader {
     attached: bool,
     /// Entries that the sink has got and whose acknowledgement failed.
     unacknowledged: HashSet<String>,
+    /// What it was given, to know what it was not.
+    gaps: Gaps,
 }
 
 impl Reader {
@@ -218,13 +236,22 @@ impl Reader {
         self.stats.set_up(true);
         self.read_own_backlog().await?;
         let mut claim_at = Instant::now();
+        let (mut looked, mut pause) = (None, LOOK_EVERY);
         loop {
             if Instant::now() >= claim_at {
                 self.claim_stuck().await?;
-                self.measure_lag().await?;
                 claim_at = Instant::now() + self.config.claim_every;
             }
+            if looked.is_none_or(|at: Instant| at.elapsed() >= pause) {
+                self.look_for_gaps().await?;
+                looked = Some(Instant::now());
+            }
             let entries = self.read(">").await?;
+            pause = match entries.len() as u64 >= self.config.batch {
+                true => LOOK_BEHIND,
+                false => LOOK_EVERY,
+            };
+            self.gaps.given(ids(&entries));
             if !entries.is_empty() {
                 self.hand_over(entries).await?;
             }
@@ -260,6 +287,7 @@ impl Reader {
                 return Ok(());
             };
             after.clone_from(&last.id);
+            self.gaps.given(ids(&entries));
             self.stats.add_claimed(entries.len());
             self.hand_over(entries).await?;
         }
@@ -284,7 +312,14 @@ impl Reader {
                 .client
                 .xautoclaim(s, g, c, idle, from, Some(batch), false)
                 .await?;
-            let (next, entries) = read_claimed(answer)?;
+            let Claimed {
+                next,
+                entries,
+                gone,
+            } = read_claimed(answer)?;
+            if gone > 0 {
+                self.gap(Some(gone as u64), DELETED);
+            }
             if !entries.is_empty() {
                 self.stats.add_claimed(entries.len());
                 self.hand_over(entries).await?;
@@ -334,6 +369,10 @@ impl Reader {
         let mut events = Vec::with_capacity(entries.len());
         let mut ids = Vec::with_capacity(entries.len());
         let mut newest_ms = 0;
+        let gone = entries.iter().filter(|entry| entry.is_gone()).count();
+        if gone > 0 {
+            self.gap(Some(gone as u64), DELETED);
+        }
         for entry in entries {
             newest_ms = entry.ms().unwrap_or(0).max(newest_ms);
             if self.unacknowledged.contains(&entry.id) {
@@ -375,20 +414,41 @@ impl Reader {
     }
 
     fn see(&mut self, id: Option<&String>) {
-        let parts = |id: &str| {
-            let (ms, seq) = id.split_once('-')?;
-            Some((ms.parse::<u64>().ok()?, seq.parse::<u64>().ok()?))
-        };
+        let parse = |id: &String| Id::parse(id);
         if let Some(id) = id
-            && self.last_seen.as_deref().and_then(parts) < parts(id)
+            && self.last_seen.as_ref().and_then(parse) < parse(id)
         {
             self.last_seen = Some(id.clone());
         }
     }
 
-    async fn measure_lag(&self) -> Result<(), Error> {
-        let groups: Value = self.client.xinfo_groups(&*self.config.stream).await?;
-        self.stats.set_lag(group_lag(groups, &self.config.group));
+    /// Where the group stands is asked first: between the two questions nobody but this task moves it.
+    async fn look_for_gaps(&mut self) -> Result<(), Error> {
+        let stream = &*self.config.stream;
+        let groups: Value = self.client.xinfo_groups(stream).await?;
+        let Some(group) = group_info(groups, &self.config.group) else {
+            return Ok(());
+        };
+        self.stats.set_lag(group.lag);
+        let stream = stream_info(&self.client, stream).await?;
+        match self.gaps.look(group.delivered, &stream) {
+            Look::Whole => {}
+            Look::Lost(lost) => self.gap(Some(lost), "they were trimmed away"),
+            Look::Anew => self.gap(None, "the stream was made anew"),
+        }
         Ok(())
     }
+
+    fn gap(&self, lost: Option<u64>, why: &'static str) {
+        self.stats.add_gap(lost.unwrap_or(0));
+        if self.stats.may_log() {
+            let (stream, lost_so_far) = (&self.config.stream, self.stats.lost());
+            tracing::warn!(%stream, lost, lost_so_far, why, "entries of the stream were lost unread");
+        }
+        self.sink.gap(lost);
+    }
+}
+
+fn ids(entries: &[Entry]) -> impl Iterator<Item = Id> {
+    entries.iter().filter_map(|entry| Id::parse(&entry.id))
 }

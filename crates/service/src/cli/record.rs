@@ -4,6 +4,7 @@
 //! time is over or a signal says stop, and always finishes the file.
 
 mod commands;
+mod echoes;
 mod monitor;
 mod source;
 mod tally;
@@ -22,7 +23,8 @@ use super::client::{Access, DEFAULT_SERVER};
 use super::serve::{announce, run_to_end};
 use super::{ConfigArguments, Failure, Overrides, duration};
 use crate::signals::Signals;
-use source::{Message, Source};
+use echoes::Echoes;
+use source::{Line, Message, Source};
 use tally::Tally;
 
 pub(super) const EXAMPLES: &str = "\
@@ -80,14 +82,19 @@ pub(super) fn run(arguments: &RecordArguments) -> Result<(), Failure> {
             .from
             .start(codec, &effective.config, &arguments.access)
             .await?;
-        let mut writer = TraceWriter::create(&arguments.out, columns())?;
+        let mut file = Recording {
+            writer: TraceWriter::create(&arguments.out, columns())?,
+            echoes: Echoes::default(),
+            tally: Tally::default(),
+        };
         announce(&format!("forewarm: recording {}", arguments.from));
-        let mut tally = Tally::default();
-        let ended = write(&mut writer, messages, &mut tally, arguments, &mut signals).await;
+        let ended = write(&mut file, messages, arguments, &mut signals).await;
         end_progress();
         // Whatever happened: what was written is a whole file.
-        let lines = writer.finish()?;
-        announce(&tally.summary(lines, &arguments.out));
+        let flushed = file.flush();
+        let lines = file.writer.finish()?;
+        announce(&file.tally.summary(lines, &arguments.out));
+        flushed?;
         ended
     })
 }
@@ -102,9 +109,8 @@ fn columns() -> TraceColumns {
 
 /// Writes until the end, whichever comes first.
 async fn write(
-    writer: &mut TraceWriter,
+    file: &mut Recording,
     mut messages: mpsc::Receiver<Message>,
-    tally: &mut Tally,
     arguments: &RecordArguments,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
@@ -123,52 +129,80 @@ async fn write(
             () = signals.stop() => break,
             () = sleep_until(end) => break,
             _ = looks.tick() => {
-                progress(&tally.line(began.elapsed()));
+                progress(&file.tally.line(began.elapsed()));
                 continue;
             }
             message = messages.recv() => message,
         };
         match message {
-            Some(message) => take(writer, message, tally)?,
+            Some(message) => file.take(message)?,
             None => return Ok(()),
         }
     }
     // What had come before the end was told is part of it.
     messages.close();
     while let Ok(message) = messages.try_recv() {
-        take(writer, message, tally)?;
+        file.take(message)?;
     }
     Ok(())
 }
 
-fn take(writer: &mut TraceWriter, message: Message, tally: &mut Tally) -> Result<(), Failure> {
-    match message {
-        Message::Counts(counts) => {
-            if let Some(words) = tally.told(counts) {
-                end_progress();
-                announce(&words);
+/// The file, and what is on its way into it.
+struct Recording {
+    writer: TraceWriter,
+    echoes: Echoes,
+    tally: Tally,
+}
+
+impl Recording {
+    fn take(&mut self, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Counts(counts) => {
+                if let Some(words) = self.tally.told(counts) {
+                    end_progress();
+                    announce(&words);
+                }
             }
-        }
-        Message::Failed(failure) => return Err(failure),
-        Message::Lines(lines) => {
-            for line in lines {
-                if !writer.takes(&line.key) {
-                    tally.left_out += 1;
-                } else if tally.counts(&line) {
-                    writer.write(&TraceLine {
-                        at: line.at,
-                        chain: "",
-                        name: &line.key,
-                        op: line.op,
-                        version: line.version,
-                        // That there was a value matters to a replay, what it was does not.
-                        value: line.valued.then_some(b"*"),
-                    })?;
+            Message::Failed(failure) => return Err(failure),
+            Message::Lines(lines) => {
+                for line in lines {
+                    if !self.writer.takes(&line.key) {
+                        self.tally.left_out += 1;
+                        continue;
+                    }
+                    self.tally.counts(&line);
+                    if self.echoes.take(line) {
+                        self.tally.told_twice();
+                    }
+                    while let Some(line) = self.echoes.released() {
+                        self.write(&line)?;
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// No more will come.
+    fn flush(&mut self) -> Result<(), Failure> {
+        while let Some(line) = self.echoes.rest() {
+            self.write(&line)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, line: &Line) -> Result<(), Failure> {
+        self.writer.write(&TraceLine {
+            at: line.at,
+            chain: "",
+            name: &line.key,
+            op: line.op,
+            version: line.version,
+            // That there was a value matters to a replay, what it was does not.
+            value: line.valued.then_some(b"*"),
+        })?;
+        Ok(())
+    }
 }
 
 /// One line on standard error, on a terminal in place of the one before.

@@ -1,5 +1,7 @@
 //! `forewarm rollout`: may the next phase begin, and back at once if not.
 
+mod missing;
+
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -158,6 +160,8 @@ fn modes(answer: &Value) -> String {
 struct Verdict {
     criterion: &'static Criterion,
     value: Option<f64>,
+    /// Why there is no value.
+    missing: Option<String>,
 }
 
 impl Verdict {
@@ -186,7 +190,20 @@ fn check(arguments: &CheckArguments) -> Result<(), Failure> {
         let value = value
             .map(|(_, value)| *value)
             .filter(|value| value.is_finite());
-        verdicts.push(Verdict { criterion, value });
+        verdicts.push(Verdict {
+            criterion,
+            value,
+            missing: None,
+        });
+    }
+    let without = verdicts.iter_mut().filter(|one| one.value.is_none());
+    let mut without: Vec<&mut Verdict> = without.collect();
+    if !without.is_empty() {
+        let queries: Vec<&str> = without.iter().map(|one| one.criterion.query).collect();
+        let known = missing::Known::ask(&prometheus, &queries)?;
+        for verdict in &mut without {
+            verdict.missing = Some(known.why(verdict.criterion.query));
+        }
     }
     let passed = verdicts.iter().all(Verdict::passed);
     let text = match arguments.format {
@@ -207,6 +224,7 @@ fn as_json(phase: u8, passed: bool, verdicts: &[Verdict]) -> Value {
             "value": verdict.value,
             "passed": verdict.passed(),
             "reason": verdict.reason(),
+            "missing": verdict.missing,
         })
     });
     let rows: Vec<Value> = rows.collect();
@@ -235,10 +253,10 @@ fn as_table(phase: u8, passed: bool, verdicts: &[Verdict]) -> String {
         true => format!("\nphase {phase}: all criteria are met\n"),
         false => format!("\nphase {phase}: not met: {}\n", failed.join(", ")),
     });
-    if verdicts.iter().any(|verdict| verdict.value.is_none()) {
-        out.push_str(
-            "no data: is the service scraped as job \"forewarm\", and has it been for long enough?\n",
-        );
+    for verdict in verdicts {
+        if let Some(why) = &verdict.missing {
+            out.push_str(&format!("no data for {}: {why}\n", verdict.criterion.id));
+        }
     }
     out
 }

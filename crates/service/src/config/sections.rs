@@ -430,6 +430,8 @@ section! {
         value: String = "value".to_owned();
         /// The source's version.
         version: String = "version".to_owned();
+        /// The block of the chain that the change was made in, for `invalidate-from`.
+        block: String = "block".to_owned();
     }
 }
 

@@ -88,6 +88,7 @@ async fn play(core: &Core, mut lines: mpsc::Receiver<TraceEvent>, speed: f64) ->
             },
             at: core.clock.now(),
             version: line.version,
+            block: None,
             value: line.value,
         };
         deliver(core, event, speed).await;

@@ -28,6 +28,25 @@ pub(super) async fn invalidate(
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reorganised {
+    chain: String,
+    block: u64,
+}
+
+/// `{chain, block}` → `{invalidated, whole_chain}`: the chain was reorganised from that block on.
+pub(super) async fn invalidate_from(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let from: Reorganised = body::json(&headers, body, app.config.http.max_body_bytes).await?;
+    let reorg = app.invalidate_from(&from.chain, from.block);
+    let answer = json!({ "invalidated": reorg.keys, "whole_chain": reorg.whole_chain });
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
 /// `{keys: [{chain, pair}]}` → `{queued, dropped}`: warms what follows these pairs.
 pub(super) async fn warm(
     State(app): State<App>,

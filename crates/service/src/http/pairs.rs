@@ -55,6 +55,7 @@ struct NewValue {
     encoding: Encoding,
     version: Option<u64>,
     ttl_ms: Option<u64>,
+    block: Option<u64>,
 }
 
 /// Writes to L2, then to L1.
@@ -76,7 +77,11 @@ pub(super) async fn put(
         version: new.version.map(Version),
         ttl: new.ttl_ms.map(Duration::from_millis),
     };
-    app.put(&app.codec.key(&name), stored).await?;
+    let key = app.codec.key(&name);
+    match new.block {
+        Some(block) => app.put_in(block, &key, stored).await?,
+        None => app.put(&key, stored).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

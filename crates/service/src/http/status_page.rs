@@ -23,7 +23,7 @@ const NONCE: &str = "{{nonce}}";
 const ROUTES: &str = "
 /metrics  /healthz  /readyz  /startupz  /health/warming
 /v1/pairs/{chain}/{pair}  /v1/lookup  /v1/updates  /v1/correlations/{chain}/{pair}
-/v1/mode  /v1/strategy  /v1/warm  /v1/invalidate  /v1/model  /v1/shadow
+/v1/mode  /v1/strategy  /v1/warm  /v1/invalidate  /v1/invalidate-from  /v1/model  /v1/shadow
 /v1/explain/{chain}/{pair}  /v1/events  /v1/history  /v1/associations  /openapi.json
 A browser gets the live page here.
 ";

@@ -70,6 +70,8 @@ pub enum Own {
     Stats,
     /// Fetch these now.
     Warm,
+    /// `FOREWARM.INVALIDATEFROM`
+    InvalidateFrom,
 }
 
 /// Transactions.
@@ -207,6 +209,7 @@ fn here(name: &[u8]) -> Option<Command> {
         b"FOREWARM.CORRELATIONS" => Command::Own(Own::Correlations),
         b"FOREWARM.MODE" => Command::Own(Own::Mode),
         b"FOREWARM.STATS" => Command::Own(Own::Stats),
+        b"FOREWARM.INVALIDATEFROM" => Command::Own(Own::InvalidateFrom),
         b"FOREWARM.WARM" => Command::Own(Own::Warm),
         b"MULTI" => Command::Transaction(Transaction::Multi),
         b"EXEC" => Command::Transaction(Transaction::Exec),

@@ -232,10 +232,14 @@ impl<S: Socket> Connection<'_, S> {
         });
         let (answer, written) = step.await?;
         let now = core.clock.now();
+        let began = core.tracking_begins(keys.first());
         for (one, written) in announced.into_iter().zip(written) {
             if core.may_cache(one.key()) {
                 one.end(written, now);
             }
+        }
+        if let Some(began) = began {
+            core.tracking_ends(began, keys.len());
         }
         Ok(answer)
     }

@@ -25,6 +25,7 @@ impl<S: Socket> Connection<'_, S> {
             Own::Mode => self.mode(arguments),
             Own::Stats => self.stats(),
             Own::Warm => self.warm(arguments),
+            Own::InvalidateFrom => self.invalidate_from(arguments),
         }
     }
 
@@ -166,6 +167,25 @@ impl<S: Socket> Connection<'_, S> {
         let keys = names.map(|name| port.key(name, self.state.database));
         let queued = keys.filter(|key| port.core.request_warm(key)).count();
         self.reply().integer(queued as i64);
+    }
+}
+
+impl<S: Socket> Connection<'_, S> {
+    /// `FOREWARM.INVALIDATEFROM chain block`: the chain was reorganised from that block on; how many
+    /// keys are no longer served.
+    fn invalidate_from(&mut self, arguments: Arguments<'_>) {
+        let (3, Some(chain), Some(block)) = (arguments.len(), arguments.get(1), arguments.get(2))
+        else {
+            return self.wrong_number("forewarm.invalidatefrom");
+        };
+        let Some(block) = number(block).and_then(|n| u64::try_from(n).ok()) else {
+            return self
+                .reply()
+                .error("ERR value is not an integer or out of range");
+        };
+        let chain = String::from_utf8_lossy(chain);
+        let reorg = self.port.core.invalidate_from(&chain, block);
+        self.reply().integer(reorg.keys as i64);
     }
 }
 

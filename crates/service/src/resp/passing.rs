@@ -167,8 +167,8 @@ impl<'a, S: Socket> Connection<'a, S> {
             let Some(upstream) = &mut self.upstream else {
                 return Ok(Flow::On);
             };
-            let engine = &self.port.core.engine;
-            let passed = upstream.pass(&mut self.out, engine);
+            let core = &self.port.core;
+            let passed = upstream.pass(&mut self.out, core);
             match passed.map_err(Failure::Upstream)? {
                 Heard::Reply if upstream.pending() == 0 => return Ok(Flow::On),
                 Heard::Reply => {}

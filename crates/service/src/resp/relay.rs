@@ -205,12 +205,12 @@ impl<S: Socket> Connection<'_, S> {
         sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(Failure::Upstream)?;
         self.hear_either().await?;
-        let engine = &self.port.core.engine;
+        let core = &self.port.core;
         loop {
             let Some(upstream) = &mut self.upstream else {
                 return Ok(());
             };
-            let taken = upstream.take(engine, |reply| subscriptions.hear(reply));
+            let taken = upstream.take(core, |reply| subscriptions.hear(reply));
             match taken.map_err(Failure::Upstream)? {
                 Some(reply) => self.out.extend_from_slice(&reply),
                 None => break,

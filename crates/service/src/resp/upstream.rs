@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use forewarm_application::engine::{Announced, Engine, Written};
+use forewarm_application::engine::{Announced, Written};
 use forewarm_application::ports::Stored;
 use forewarm_domain::Timestamp;
 use forewarm_infrastructure::tls::Link;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::frame::Scanner;
+use crate::core::Core;
 
 /// Room for what one read brings.
 const READ_BYTES: usize = 16 << 10;
@@ -46,14 +47,16 @@ impl Awaited<'_> {
     }
 
     /// Puts L1 right, before the client hears of the answer that begins with `head`.
-    fn end(self, head: &[u8], engine: &Engine) {
+    fn end(self, head: &[u8], core: &Core) {
         let failed = head.first() == Some(&b'-');
         if self.flushes && !failed {
-            engine.flush();
+            core.engine.flush();
         }
         let nothing =
             failed && !self.uncertain || self.is_exec && matches!(head, b"*-1" | b"_" | b"$-1");
         let sets = self.sets.filter(|_| head == b"+OK");
+        let began = core.tracking_begins(self.announced.first().map(Announced::key));
+        let changed = self.announced.len();
         let mut announced = self.announced.into_iter();
         if let Some(stored) = sets
             && let Some(first) = announced.next()
@@ -67,6 +70,9 @@ impl Awaited<'_> {
                 Written::Changed
             };
             one.end(written, self.at);
+        }
+        if let Some(began) = began {
+            core.tracking_ends(began, changed);
         }
     }
 }
@@ -162,13 +168,13 @@ impl<'a> Upstream<'a> {
 
     /// Passes on what has been heard of the answer to the first command that waits. L1 is put
     /// right before the first byte of it reaches `out`.
-    pub(super) fn pass(&mut self, out: &mut Vec<u8>, engine: &Engine) -> io::Result<Heard> {
+    pub(super) fn pass(&mut self, out: &mut Vec<u8>, core: &Core) -> io::Result<Heard> {
         if self.heard.is_empty() {
             return Ok(Heard::Partial);
         }
         let begins = !self.scanner.is_midway();
         if begins && let Some(awaited) = self.begin()? {
-            awaited.end(&self.head, engine);
+            awaited.end(&self.head, core);
         } else if begins {
             return Ok(Heard::Partial);
         }
@@ -202,7 +208,7 @@ impl<'a> Upstream<'a> {
     /// `is_message`. For connections with subscriptions.
     pub(super) fn take(
         &mut self,
-        engine: &Engine,
+        core: &Core,
         is_message: impl FnOnce(&[u8]) -> bool,
     ) -> io::Result<Option<Bytes>> {
         let mut scanner = Scanner::default();
@@ -215,7 +221,7 @@ impl<'a> Upstream<'a> {
             && let Some(awaited) = self.waiting.pop_front()
         {
             let length = memchr::memmem::find(&whole, b"\r\n").unwrap_or(0);
-            awaited.end(&whole[..length], engine);
+            awaited.end(&whole[..length], core);
         }
         Ok(Some(whole))
     }

@@ -101,6 +101,27 @@ fn the_mode_is_told_and_switched_and_warming_can_be_asked_for() {
 }
 
 #[test]
+fn a_reorganisation_takes_back_what_was_told_of_its_blocks() {
+    let Some((_redis, service)) = pair(&[]) else {
+        return;
+    };
+    let body = r#"{"value": "1", "block": 7}"#;
+    assert_eq!(service.send("PUT", "/v1/pairs/eth/a", body).status, 204);
+    let mut raw = Raw::to(&service.resp);
+    assert_eq!(raw.line("FOREWARM.INVALIDATEFROM eth 8"), ":0\r\n");
+    assert_eq!(raw.line("FOREWARM.INVALIDATEFROM eth 7"), ":1\r\n");
+    assert_eq!(raw.line("FOREWARM.INVALIDATEFROM eth 7"), ":0\r\n");
+    for wrong in ["eth -1", "eth x"] {
+        let answer = raw.line(&format!("FOREWARM.INVALIDATEFROM {wrong}"));
+        assert!(answer.starts_with("-ERR value is not"), "{answer}");
+    }
+    assert!(
+        raw.line("FOREWARM.INVALIDATEFROM eth")
+            .starts_with("-ERR wrong number of arguments")
+    );
+}
+
+#[test]
 fn info_has_l2s_sections_and_one_of_ours_in_both_protocols() {
     let Some((_redis, service)) = pair(&[]) else {
         return;

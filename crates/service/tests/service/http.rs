@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use forewarm_application::metrics::{CATALOGUE, LabelValues, MetricKind, PREFIX, STRATEGIES};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::process::{Service, now_ms};
 
@@ -85,6 +85,45 @@ fn a_lookup_answers_in_order_and_a_peek_leaves_no_trace() {
     assert_eq!(level("/v1/pairs/eth/a"), "L2");
     assert_eq!(level("/v1/pairs/eth/a"), "L1");
     assert_eq!(misses(), before + 1.0);
+}
+
+#[test]
+fn what_changed_in_blocks_that_are_no_more_leaves_l1_and_the_rest_stays() {
+    let service = Service::start(&[]);
+    let put = |pair: &str, body: Value| {
+        let path = format!("/v1/pairs/eth/{pair}");
+        let answer = service.send("PUT", &path, &body.to_string());
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    };
+    put("stands", json!({"value": "1", "block": 99}));
+    put("orphan", json!({"value": "1", "block": 100}));
+    put("blockless", json!({"value": "1"}));
+    put("told", json!({"value": "1"}));
+    let told =
+        json!({"ts_ms": now_ms(), "chain": "eth", "pair": "told", "block": 101, "value": "2"});
+    let answer = service.send("POST", "/v1/updates", &json!([told]).to_string());
+    assert_eq!(answer.json()["accepted"], 1);
+    let level = |pair: &str| {
+        let path = format!("/v1/pairs/eth/{pair}?peek=true");
+        service.get(&path).json()["level"].clone()
+    };
+    assert_eq!(level("told"), "L1");
+    let from = |body: &str| service.send("POST", "/v1/invalidate-from", body);
+    let elsewhere = from(r#"{"chain": "bsc", "block": 1}"#).json();
+    assert_eq!(elsewhere, json!({"invalidated": 0, "whole_chain": false}));
+    let answer = from(r#"{"chain": "ETH", "block": 100}"#);
+    assert_eq!(answer.status, 202);
+    let expected = json!({"invalidated": 2, "whole_chain": false});
+    assert_eq!(answer.json(), expected);
+    let levels = ["stands", "orphan", "blockless", "told"].map(level);
+    assert_eq!(levels, ["L1", "L2", "L1", "L2"]);
+    for wrong in [
+        "{}",
+        r#"{"chain": "eth"}"#,
+        r#"{"chain": "eth", "block": -1}"#,
+    ] {
+        from(wrong).problem(400);
+    }
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn changes_need_the_token_and_reads_do_not() {
     for (method, path) in [
         ("POST", "/v1/updates"),
         ("POST", "/v1/invalidate"),
+        ("POST", "/v1/invalidate-from"),
         ("POST", "/v1/warm"),
         ("PUT", "/v1/mode"),
         ("PUT", "/v1/strategy"),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::process::command;
+use crate::tls::Certificates;
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -12,7 +13,7 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A value that a setting of this name takes.
+/// A value that a setting of this name takes; of files the name.
 fn sample(name: &str) -> &'static str {
     match name {
         "FOREWARM_L2__BACKEND" => "redis",
@@ -24,12 +25,16 @@ fn sample(name: &str) -> &'static str {
         "FOREWARM_HTTP__TOKEN" | "FOREWARM_RESP__PASSWORD" | "FOREWARM_L2__REDIS__PASSWORD" => {
             "secret"
         }
+        "FOREWARM_HTTP__TLS__CERT_FILE" | "FOREWARM_RESP__TLS__CERT_FILE" => "server.pem",
+        "FOREWARM_HTTP__TLS__KEY_FILE" | "FOREWARM_RESP__TLS__KEY_FILE" => "server.key",
+        "FOREWARM_RESP__TLS__CLIENT_CA_FILE" => "ca.pem",
         other => panic!("give {other} a sample here"),
     }
 }
 
 #[test]
 fn the_settings_in_chart_and_compose_file_exist_and_let_it_listen_beyond_this_machine() {
+    let certificates = Certificates::new();
     for name in [
         "helm/forewarm/templates/deployment.yaml",
         "docker-compose.stack.yml",
@@ -43,7 +48,11 @@ fn the_settings_in_chart_and_compose_file_exist_and_let_it_listen_beyond_this_ma
         assert!(settings.len() >= 4, "{name}: {settings:?}");
         let mut check = command(&["config", "check"]);
         for setting in &settings {
-            check.env(setting, sample(setting));
+            let value = sample(setting);
+            match setting.contains("__TLS__") {
+                true => check.env(setting, certificates.path(value)),
+                false => check.env(setting, value),
+            };
         }
         let output = check.output().expect("the binary runs");
         assert!(

@@ -148,6 +148,41 @@ fn what_a_running_forewarm_hears_is_written_until_ctrl_c_and_replays() {
 }
 
 #[test]
+fn a_change_that_redis_tells_of_as_well_is_written_once_and_everybody_elses_too() {
+    let Some(redis) = RedisServer::start() else {
+        return;
+    };
+    let url = format!("l2.redis.url={}", redis.url());
+    let service = Service::start(&["l2.backend=redis", &url]);
+    service.wait_for("the link", |it| {
+        it.get("/readyz").json()["invalidation_link"]["up"] == true
+    });
+    let mut recorder =
+        Recorder::start("live.csv", &["--from", &format!("http://{}", service.addr)]);
+    for n in 0..60 {
+        let path = format!("/v1/pairs/eth/p{}", n % 7);
+        assert_eq!(service.send("PUT", &path, r#"{"value": "1"}"#).status, 204);
+        if n % 3 == 0 {
+            // Past Forewarm.
+            for key in [format!("price:eth:q{n}"), format!("price:eth:r{n}")] {
+                redis.command(&["SET", &key, "1"]).expect("it answers");
+            }
+        }
+    }
+    service.get("/v1/pairs/eth/p1");
+    recorder.wait_for("1 reads, 100 updates");
+    assert_eq!(recorder.interrupt(), Some(0), "{}", recorder.said());
+    let said = recorder.said();
+    assert!(said.contains("101 events (1 reads, 100 updates)"), "{said}");
+    let (told, _) = said
+        .split_once(" changes were told by L2 as well")
+        .unwrap_or_else(|| panic!("{said}"));
+    let echoes = told.rsplit(' ').next().and_then(|n| n.parse::<u32>().ok());
+    assert!(echoes.is_some_and(|n| (55..=60).contains(&n)), "{said}");
+    assert_eq!(counts(&replayed(&recorder.out)), [101, 1, 100, 47]);
+}
+
+#[test]
 fn a_slow_subscriber_is_told_how_much_it_has_missed() {
     let service = Service::start(&["tracking.queue_size=1048576"]);
     let mut slow = client::connect(&service.addr).expect("it listens");

@@ -242,6 +242,13 @@ fn a_good_week_in_shadow_passes_and_an_error_in_it_does_not() {
         failed(&report).contains(&("width".to_owned(), "no data".to_owned())),
         "{report}"
     );
+    let criteria = report["criteria"].as_array().expect("a list");
+    let width = criteria.iter().find(|one| one["id"] == "width");
+    let why = width.and_then(|one| one["missing"].as_str());
+    assert!(
+        why.is_some_and(|why| why.starts_with("there is no arbitrage_")),
+        "{report}"
+    );
     drop(good);
     let bad = Past::of(&a_week(3.0)).expect("it was there just now");
     let (code, report) = check(&bad.url, "1");

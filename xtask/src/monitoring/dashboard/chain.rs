@@ -45,7 +45,7 @@ const LOOKUPS: &[Panel] = &[
     },
     Panel {
         title: "Look-up time by level, P95",
-        description: "Time of a demand look-up as its caller sees it, by the level that answered (one in 16 is timed). Good: L1 in a few µs, L2 in a round trip.",
+        description: "Time of a demand look-up as its caller sees it, by the level that answered (one in 64 is timed). Good: L1 in a few µs, L2 in a round trip.",
         unit: "µs",
         size: (8, 8),
         queries: &[Query {

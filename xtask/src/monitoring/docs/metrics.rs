@@ -25,7 +25,7 @@ const REPLACED: &str = "
 | asked for | here | why |
 |---|---|---|
 | `node_memory_MemTotal_bytes` | `arbitrage_process_memory_limit_bytes` | It is another exporter's, with another `instance`, so that a division by it matches nothing; and in a container the machine's memory is not what the process may use. Ours is the control group's limit or the machine's memory, whichever is less. |
-| `…_tracking_duration_us_count` as throughput | `arbitrage_correlation_updates_tracked_total` | One update in 16 is timed, which makes timing cost 3 ns instead of 40; the count of the histogram is a sixteenth. |
+| `…_tracking_duration_us_count` as throughput | `arbitrage_correlation_updates_tracked_total` | One update in 64 is timed, which makes timing cost next to nothing; the count of the histogram is a sixty-fourth. |
 | discovery latency | `arbitrage_lookup_duration_us` | A demand look-up as its caller sees it. |
 | `cache_level=\"l1\"` | `cache_level=\"L1\"` | One spelling, that of the dashboard's legends. `cargo xtask check` finds the other. |
 | errors divided by operations | attempts as the divisor | An operation that is `skipped` attempted nothing. On a warm cache, or in shadow, nearly all are: with them in the divisor, a chain whose every attempt fails looks healthy. |

@@ -51,6 +51,28 @@ async fn reads_updates_and_writes_are_heard_with_how_they_came_to_be_known() {
     assert_eq!(listening.dropped(), 0);
 }
 
+#[tokio::test]
+async fn a_write_is_heard_as_one_though_l2_tells_of_it_before_it_has_ended() {
+    let world = world(8, |_| {});
+    let listening = world.engine.listen(16, 8).expect("room for one");
+    let (k, now) = (key(1), world.now());
+    world.l2.hold();
+    let (written, ()) = tokio::join!(world.put(&k, "mine"), async {
+        world.l2.called(1).await;
+        world.engine.changed(k.bytes(), Some(0), now);
+        world.l2.release_all();
+    });
+    written.expect("L2 answers");
+    // Its end is never heard of, nor whether L2 took it.
+    drop(world.engine.announce_write(k));
+    let expected = [
+        (Op::Update, Origin::Invalidation, false),
+        (Op::Update, Origin::Write, false),
+        (Op::Update, Origin::Write, false),
+    ];
+    assert_eq!(heard(&listening), expected);
+}
+
 #[test]
 fn every_change_that_l2_tells_of_is_heard_with_its_time_in_the_ghosts_sample_or_not() {
     let mut world = world(8, |_| {});

@@ -22,6 +22,11 @@ impl Entry {
         self.id.split('-').next()?.parse().ok()
     }
 
+    /// Whether it was deleted after it had been given to somebody: what it said is lost.
+    pub(super) fn is_gone(&self) -> bool {
+        self.fields.is_none()
+    }
+
     pub(super) fn event(
         &self,
         names: &StreamFields,
@@ -68,6 +73,7 @@ impl Entry {
             op: text(&names.op)?,
             value: field(&names.value),
             version: number(&names.version)?,
+            block: number(&names.block)?,
         };
         draft.check(codec)
     }
@@ -89,8 +95,17 @@ pub(super) fn read_delivered(answer: Value) -> Result<Vec<Entry>, Error> {
     entries.into_iter().map(read_entry).collect()
 }
 
-/// Where XAUTOCLAIM wants to go on (`0-0` = done), and what it gave.
-pub(super) fn read_claimed(answer: Value) -> Result<(String, Vec<Entry>), Error> {
+/// What XAUTOCLAIM answers.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    /// Where it wants to go on; `0-0` = done.
+    pub(super) next: String,
+    pub(super) entries: Vec<Entry>,
+    /// Entries that were deleted before anybody acknowledged them.
+    pub(super) gone: usize,
+}
+
+pub(super) fn read_claimed(answer: Value) -> Result<Claimed, Error> {
     let Value::Array(parts) = answer else {
         return Err(odd("XAUTOCLAIM"));
     };
@@ -99,25 +114,15 @@ pub(super) fn read_claimed(answer: Value) -> Result<(String, Vec<Entry>), Error>
         return Err(odd("XAUTOCLAIM"));
     };
     let next = next.into_string().ok_or_else(|| odd("XAUTOCLAIM"))?;
-    // Redis before 7 answers nil for entries that are deleted.
+    // Redis before 7 answers nil for entries that are deleted, later ones list their ids.
+    let listed = parts.next().map_or(0, |ids| ids.into_array().len());
+    let all = entries.len();
     let entries = entries.into_iter().filter(|entry| !entry.is_null());
-    Ok((next, entries.map(read_entry).collect::<Result<_, _>>()?))
-}
-
-/// The `lag` of a group in the answer to XINFO GROUPS.
-pub(super) fn group_lag(answer: Value, group: &str) -> Option<u64> {
-    let Value::Array(groups) = answer else {
-        return None;
-    };
-    groups.into_iter().find_map(|described| {
-        let fields = described.into_array();
-        let get = |name: &str| {
-            let mut pairs = fields.chunks_exact(2);
-            let pair = pairs.find(|pair| pair[0].as_str().is_some_and(|field| field == name))?;
-            Some(pair[1].clone())
-        };
-        let named = get("name")?.into_string()? == group;
-        if named { get("lag")?.as_u64() } else { None }
+    let entries = entries.map(read_entry).collect::<Result<Vec<_>, _>>()?;
+    Ok(Claimed {
+        next,
+        gone: listed + all - entries.len(),
+        entries,
     })
 }
 

@@ -14,6 +14,8 @@ pub struct StreamStats {
     delivered: AtomicU64,
     bad: AtomicU64,
     claimed: AtomicU64,
+    gaps: AtomicU64,
+    lost: AtomicU64,
     lag: AtomicU64,
     behind_ms: AtomicU64,
     up: AtomicBool,
@@ -27,6 +29,8 @@ impl Default for StreamStats {
             delivered: AtomicU64::new(0),
             bad: AtomicU64::new(0),
             claimed: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             lag: AtomicU64::new(UNKNOWN),
             behind_ms: AtomicU64::new(UNKNOWN),
             up: AtomicBool::new(false),
@@ -50,6 +54,16 @@ impl StreamStats {
     /// Entries delivered a second time: left unacknowledged by this or another consumer.
     pub fn claimed(&self) -> u64 {
         self.claimed.load(Relaxed)
+    }
+
+    /// How often entries were found to be missing: trimmed or deleted before they were read.
+    pub fn gaps(&self) -> u64 {
+        self.gaps.load(Relaxed)
+    }
+
+    /// Entries known to be missing.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Relaxed)
     }
 
     /// Entries of the stream that the group has not been given, by the server's count (Redis 7
@@ -79,6 +93,11 @@ impl StreamStats {
 
     pub(super) fn add_claimed(&self, entries: usize) {
         self.claimed.fetch_add(entries as u64, Relaxed);
+    }
+
+    pub(super) fn add_gap(&self, lost: u64) {
+        self.gaps.fetch_add(1, Relaxed);
+        self.lost.fetch_add(lost, Relaxed);
     }
 
     pub(super) fn set_lag(&self, lag: Option<u64>) {

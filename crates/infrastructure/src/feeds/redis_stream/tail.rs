@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::StreamFields;
 use super::entry::{Entry, read_delivered};
+use super::info::{Id, StreamInfo, stream_info};
 use crate::codec::KeyCodec;
 use crate::feeds::FeedEvent;
 use crate::l2::redis::{RedisConfig, RedisConfigError, text};
@@ -38,14 +39,6 @@ pub enum TailError {
         /// The client's words, without secrets.
         reason: String,
     },
-}
-
-/// What `XINFO STREAM` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct State {
-    /// Entries ever added; `None` before Redis 7.
-    added: Option<u64>,
-    last_id: String,
 }
 
 /// A stream from now on. Dropping it ends the connection.
@@ -89,7 +82,7 @@ impl StreamTail {
             Ok(Err(error)) => return Err(failed(text(&error))),
             Err(_) => return Err(failed("no connection in time".to_owned())),
         }
-        let state = state(&client, stream)
+        let state = stream_info(&client, stream)
             .await
             .map_err(|error| failed(text(&error)))?;
         Ok(Self {
@@ -99,7 +92,7 @@ impl StreamTail {
             fields,
             codec,
             began: state.added,
-            last_id: state.last_id,
+            last_id: state.last.to_string(),
             received: 0,
             bad: 0,
             lost: 0,
@@ -128,7 +121,7 @@ impl StreamTail {
                 Err(_) => self.bad += 1,
             }
         }
-        if let Ok(state) = state(&self.client, &self.stream).await {
+        if let Ok(state) = stream_info(&self.client, &self.stream).await {
             self.account(&state);
         }
         events
@@ -162,57 +155,13 @@ impl StreamTail {
     }
 
     /// Exact when nothing has been added since the last entry read; else it waits.
-    fn account(&mut self, state: &State) {
+    fn account(&mut self, state: &StreamInfo) {
         let (Some(began), Some(added)) = (self.began, state.added) else {
             return;
         };
-        if state.last_id == self.last_id {
+        if Id::parse(&self.last_id) == Some(state.last) {
             self.lost = added.saturating_sub(began).saturating_sub(self.received);
         }
-    }
-}
-
-/// A stream that is not there has had nothing added.
-async fn state(client: &Client, stream: &str) -> Result<State, Error> {
-    let answer: Result<Value, Error> = client.xinfo_stream(stream, false, None).await;
-    match answer {
-        Ok(answer) => Ok(read_state(answer)),
-        Err(error) if error.details().contains("no such key") => Ok(State {
-            added: Some(0),
-            last_id: "0-0".to_owned(),
-        }),
-        Err(error) => Err(error),
-    }
-}
-
-fn read_state(answer: Value) -> State {
-    let fields: Vec<(String, Value)> = match answer {
-        Value::Map(map) => map
-            .inner()
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string()?, value)))
-            .collect(),
-        other => {
-            let list = other.into_array();
-            let mut pairs = Vec::new();
-            let mut list = list.into_iter();
-            while let (Some(name), Some(value)) = (list.next(), list.next()) {
-                if let Some(name) = name.into_string() {
-                    pairs.push((name, value));
-                }
-            }
-            pairs
-        }
-    };
-    let field = |wanted: &str| {
-        let found = fields.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, value)| value.clone())
-    };
-    State {
-        added: field("entries-added").and_then(|value| value.as_u64()),
-        last_id: field("last-generated-id")
-            .and_then(Value::into_string)
-            .unwrap_or_else(|| "0-0".to_owned()),
     }
 }
 

@@ -141,6 +141,7 @@ impl Live {
                 op: Op::Update,
                 at: now,
                 version: None,
+                block: None,
                 value: None,
             });
             return;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use forewarm_domain::{Op, Timestamp};
 
-use super::source::Line;
+use super::source::{Line, Teller};
 use crate::resp::command::{Cached, Command, Keys, find};
 use crate::resp::request::Arguments;
 
@@ -26,7 +26,7 @@ pub(super) fn effects(
             // Whoever wrote it, it did not come through Forewarm: L1's copy would be stale.
             valued: false,
             database,
-            may_be_echo: false,
+            teller: Teller::Here,
         });
     };
     let command = find(name);

@@ -37,8 +37,18 @@ pub(super) struct Line {
     pub(super) version: Option<Version>,
     pub(super) valued: bool,
     pub(super) database: u16,
-    /// L2's own word that a key changed, which may repeat what an update has said.
-    pub(super) may_be_echo: bool,
+    pub(super) teller: Teller,
+}
+
+/// Whose word a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Teller {
+    /// The source's own: it was read or written there.
+    Here,
+    /// A feed's, with the time of whoever fills it.
+    Feed,
+    /// L2's, that a key was changed: the same change may have been told, or be told yet.
+    L2,
 }
 
 /// What did not become a line, counted since the start.
@@ -193,7 +203,7 @@ async fn tail_to(mut tail: StreamTail, to: Sender<Message>) {
                 op: event.op,
                 version: event.version,
                 valued: event.value.is_some(),
-                may_be_echo: false,
+                teller: Teller::Here,
             })
             .collect();
         if !lines.is_empty() && to.send(Message::Lines(lines)).await.is_err() {
@@ -276,7 +286,11 @@ fn follow(base: &str, body: Box<dyn Read + Send>, to: &Sender<Message>) {
                 version: version.map(Version),
                 valued: value.is_some(),
                 database,
-                may_be_echo: from == "invalidation",
+                teller: match &*from {
+                    "invalidation" => Teller::L2,
+                    "feed" => Teller::Feed,
+                    _ => Teller::Here,
+                },
             }),
             _ => counts.bad += 1,
         }
@@ -321,7 +335,7 @@ fn read(
             op: event.op,
             version: event.version,
             valued: event.value.is_some(),
-            may_be_echo: false,
+            teller: Teller::Here,
         };
         if to.blocking_send(Message::Lines(vec![line])).is_err() {
             return Ok(());

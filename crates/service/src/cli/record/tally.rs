@@ -1,51 +1,39 @@
 //! What was recorded and what was not, in numbers and in words.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use forewarm_domain::{Op, Timestamp};
+use forewarm_domain::Op;
 
 use super::source::{Counts, Line};
-
-/// News of a change that came by another way within this is no change of its own.
-const ECHO: Duration = Duration::from_secs(1);
-/// Keys whose last change is remembered; past it all are forgotten.
-const MOST_CHANGED: usize = 100_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     reads: u64,
     updates: u64,
-    /// Changes of which L2 told after somebody else had: written once.
+    /// Changes of which L2 told as well as somebody else: written once.
     echoes: u64,
     /// Keys for which the file's format has no words.
     pub(super) left_out: u64,
     counts: Counts,
     databases: BTreeSet<u16>,
-    changed: HashMap<(u16, Bytes), Timestamp>,
 }
 
 impl Tally {
-    /// Counts a line; whether it is to be written.
-    pub(super) fn counts(&mut self, line: &Line) -> bool {
+    /// Counts a line that is written, or will be unless it is [`told_twice`](Self::told_twice).
+    pub(super) fn counts(&mut self, line: &Line) {
         self.databases.insert(line.database);
-        if line.op == Op::Update {
-            let key = (line.database, line.key.clone());
-            if self.changed.len() >= MOST_CHANGED {
-                self.changed.clear();
-            }
-            let before = self.changed.insert(key, line.at);
-            if line.may_be_echo && before.is_some_and(|before| line.at.since(before) < ECHO) {
-                self.echoes += 1;
-                return false;
-            }
-            self.updates += 1;
-        } else {
-            self.reads += 1;
+        match line.op {
+            Op::Update => self.updates += 1,
+            _ => self.reads += 1,
         }
-        true
+    }
+
+    /// Of two updates that were counted one will not be written.
+    pub(super) fn told_twice(&mut self) {
+        self.updates -= 1;
+        self.echoes += 1;
     }
 
     /// The source tells what it has lost; a sentence if that is news.
@@ -98,7 +86,7 @@ impl Tally {
         );
         also(
             self.echoes,
-            "changes were told a second time by L2 and were written once",
+            "changes were told by L2 as well and were written once",
         );
         also(
             self.counts.unplaced,
@@ -130,37 +118,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn line(op: Op, at_ms: u64, may_be_echo: bool) -> Line {
-        Line {
-            at: Timestamp::from_millis(at_ms),
-            key: Bytes::from_static(b"k"),
-            op,
-            version: None,
-            valued: false,
-            database: 0,
-            may_be_echo,
-        }
-    }
-
-    #[test]
-    fn an_invalidation_just_after_an_update_is_its_echo_and_a_later_one_is_not() {
-        let mut tally = Tally::default();
-        assert!(tally.counts(&line(Op::Update, 0, false)));
-        assert!(!tally.counts(&line(Op::Update, 900, true)));
-        assert!(tally.counts(&line(Op::Update, 1_950, true)));
-        assert!(
-            tally.counts(&line(Op::Update, 2_000, false)),
-            "two updates are two"
-        );
-        assert!(tally.counts(&line(Op::Read, 2_001, false)));
-        let words = tally.summary(4, Path::new("x.csv"));
-        assert!(words.contains("(1 reads, 3 updates)"), "{words}");
-        assert!(
-            words.contains("1 changes were told a second time"),
-            "{words}"
-        );
-    }
 
     #[test]
     fn a_loss_is_told_once_and_added_up() {

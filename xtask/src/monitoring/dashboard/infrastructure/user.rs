@@ -22,7 +22,7 @@ pub(super) const OVERVIEW: &[Panel] = &[
     },
     Panel {
         title: "Correlation Tracking P95 Latency",
-        description: "Time to track one update, 95th percentile (one update in 16 is timed). Good: below @tracking_p95_us.target.",
+        description: "Time to track one update, 95th percentile (one update in 64 is timed). Good: below @tracking_p95_us.target.",
         kind: Kind::Gauge,
         unit: "µs",
         size: (6, 7),
