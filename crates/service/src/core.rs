@@ -1,13 +1,12 @@
 //! What every surface works on: the engine with its names, its clock and its wake-ups.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use forewarm_application::engine::{Engine, Found, Level, LookupError, Observed, Reorg, Update};
-use forewarm_application::metrics::{Metrics, SAMPLED_ONE_IN};
+use forewarm_application::metrics::Metrics;
 use forewarm_application::ports::{Ending, SharedCache, Stored};
 use forewarm_domain::{ChainId, Key, Op, Refused, Timestamp};
 use forewarm_infrastructure::KeyCodec;
@@ -24,6 +23,7 @@ use crate::invalidation::Link;
 use crate::pace::Pace;
 use crate::resp::Store;
 use crate::shadow::Shadow;
+use crate::turns::is_tracking_timed;
 use crate::wiring::Wakers;
 
 /// Hits learned from in each span of the pace: below 200,000 a second all of them are.
@@ -59,11 +59,6 @@ pub struct Core {
     pub(crate) store: Option<Store>,
     warming: Mutex<Warming>,
     pub(crate) pace: Pace,
-}
-
-thread_local! {
-    /// Calls of this thread: those to be timed are picked without asking other threads.
-    static CALLS: Cell<u32> = const { Cell::new(0) };
 }
 
 impl fmt::Debug for Core {
@@ -228,9 +223,9 @@ impl Core {
         observed
     }
 
-    /// Times one call in [`SAMPLED_ONE_IN`], which began at `since`.
+    /// Times it if it is its turn; it began at `since`.
     fn tracked(&self, key: &Key, since: Timestamp) {
-        if is_timed() {
+        if is_tracking_timed() {
             let took = self.clock.now().since(since);
             self.metrics.tracking_duration(key.chain(), took);
         }
@@ -240,7 +235,7 @@ impl Core {
     /// and of which chain, if it is their turn to be timed.
     pub(crate) fn tracking_begins(&self, first: Option<&Key>) -> Option<(ChainId, Timestamp)> {
         let chain = first?.chain();
-        is_timed().then(|| (chain, self.clock.now()))
+        is_tracking_timed().then(|| (chain, self.clock.now()))
     }
 
     /// So many updates were tracked.
@@ -406,15 +401,6 @@ impl Core {
         };
         Ok(stored.into_iter().map(|one| one.map(found)).collect())
     }
-}
-
-/// Whether this call is the one in [`SAMPLED_ONE_IN`] of its thread that is timed: timing each would
-/// cost more than it tells.
-#[inline]
-pub(crate) fn is_timed() -> bool {
-    let call = CALLS.get();
-    CALLS.set(call.wrapping_add(1));
-    call.is_multiple_of(SAMPLED_ONE_IN)
 }
 
 /// Hands a feed's events to the core.

@@ -10,7 +10,8 @@ use forewarm_application::engine::{Found, Level, LookupError};
 use forewarm_domain::{Key, Timestamp};
 
 use crate::clock::Clock;
-use crate::core::{Core, is_timed};
+use crate::core::Core;
+use crate::turns::is_look_up_timed;
 
 /// What a demand read finds; `None` = no level has the key.
 type Answer = Result<Option<Found>, LookupError>;
@@ -53,7 +54,7 @@ impl Future for Get<'_> {
         let rough = core.clock.roughly();
         let how = How {
             learns: core.pace.learns(rough),
-            timed: is_timed(),
+            timed: is_look_up_timed(),
         };
         if !how.learns && !how.timed {
             // Reading the clock is half of what a hit costs. A copy that ends soon is looked at again.
@@ -123,7 +124,7 @@ impl Core {
         let rough = self.clock.roughly();
         let how = How {
             learns: self.pace.learns(rough),
-            timed: is_timed(),
+            timed: is_look_up_timed(),
         };
         // As in `get`: a copy that ends soon is left to the exact time.
         if how.learns || how.timed || self.engine.is_tapped() {

@@ -103,6 +103,7 @@ mod shadow;
 mod signals;
 mod snapshot;
 mod timed;
+mod turns;
 mod wiring;
 
 pub use demand::Get;

@@ -29,7 +29,8 @@ section! {
         /// Largest argument, and largest command as a whole; past it an error, and the connection
         /// is closed.
         max_request_bytes: Size = Size::mib(64), Size::kib(16) => Size(512 << 20);
-        /// Threads that serve connections; 0 = one for every two processors, at most four.
+        /// Threads that serve connections; 0 = one for every two processors, at most four. Each has a connection
+        /// to L2 besides the pool's.
         threads: usize = 0, 0 => 64;
         /// How long a command that has begun may take to arrive.
         half_command_timeout: Span = Span::secs(30), Span::millis(10) => Span::secs(3_600);

@@ -73,7 +73,8 @@ section! {
         min_pairs: usize = 3, 0 => 256;
         /// Most pairs chosen.
         max_pairs: usize = 10, 1 => 256;
-        /// The score it starts from as the least chosen.
+        /// The probability of being read in time that it starts from as the least chosen; it moves by itself,
+        /// below this too.
         min_score: f32 = 0.3, 0.0 => 1.0;
         /// How far one step goes.
         adjustment: f32 = 0.1, 0.0 => 1.0;
