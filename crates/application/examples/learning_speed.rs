@@ -36,7 +36,7 @@ fn main() {
         max_pairs: pairs as usize,
         ..ModelConfig::default()
     };
-    let strategy = build_default(StrategyKind::TopN);
+    let strategy = build_default(StrategyKind::Adaptive);
     let mut learner = Learner::new(config, strategy, 1_024);
     // Until every pair has been seen: the model is full then.
     let mut events = 0;

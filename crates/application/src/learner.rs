@@ -16,7 +16,7 @@ use forewarm_domain::{
     SourceKind, Standing, Timestamp, Trigger, Verdict, Vote,
 };
 
-use candidates::{each_candidate, evidence, look_ahead, points};
+use candidates::{each_candidate, evidence, points};
 pub use explain::{Judged, Verdicts};
 
 /// A wish to warm the partners of a pair.
@@ -265,7 +265,6 @@ impl Learner {
         };
         let (model, expectations) = (&self.model, &mut self.expectations);
         let partners = &mut self.partners;
-        look_ahead(model, expectations, request);
         each_candidate(
             model,
             request,

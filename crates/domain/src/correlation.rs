@@ -273,12 +273,14 @@ impl Row {
                 windows,
                 chance: target.chance(support, others),
             };
-            if !counts.exceeds_chance() && !is_new(followed, counts.chance) {
+            let exceeds = counts.exceeds_chance();
+            if !exceeds && !is_new(followed, counts.chance) {
                 return;
             }
             let (score, lift) = match detail {
                 Detail::Bare => (0.0, 0.0),
-                Detail::Scored => (counts.score(), counts.lift()),
+                Detail::Scored if exceeds => (counts.score_above_chance(), counts.lift()),
+                Detail::Scored => (0.0, counts.lift()),
             };
             let probability = counts.probability().min(1.0);
             each(Association {
@@ -297,12 +299,6 @@ impl Row {
                 expected: probability,
             });
         });
-    }
-
-    /// Calls `each` with its partners, dead ones too.
-    #[inline]
-    pub fn each_pair(&self, partners: &Partners, each: impl FnMut(PairId)) {
-        partners.octets.each_pair(self.first, self.len(), each);
     }
 
     /// Takes note of what came of predicting `partner` for this row's source.

@@ -11,7 +11,6 @@
 //! 65,536 predictions under way; past that a candidate is judged but not watched.
 
 use std::collections::VecDeque;
-use std::hint::black_box;
 use std::time::Duration;
 
 use crate::co_occurrence::SourceKind;
@@ -173,11 +172,6 @@ impl Expectations {
             idle,
             watched: mark.watched != 0,
         }
-    }
-
-    /// Begins to fetch from memory what is remembered of a pair.
-    pub fn touch(&self, pair: PairId) {
-        black_box(self.marks.get(pair.index()).map(|mark| mark.generation));
     }
 
     /// P(read in time | fetched now) of a candidate that L1 lacks, from now on watched.

@@ -264,19 +264,6 @@ impl Model {
         );
     }
 
-    /// Calls `each` with the partners of `id` in a role, live or not, after it has begun to fetch from
-    /// memory what [`each_association`](Self::each_association) will say of them.
-    #[inline]
-    pub fn look_ahead(&self, id: PairId, kind: SourceKind, mut each: impl FnMut(PairId)) {
-        let Some(state) = self.state(id) else {
-            return;
-        };
-        state.rows[kind.index()].each_pair(&self.partners, |pair| {
-            black_box(self.states.get(pair.index()).map(|state| state.generation));
-            each(pair);
-        });
-    }
-
     /// What came of fetching `partner` because of `kind` of `source`.
     pub fn feed_back(&mut self, source: PairId, kind: SourceKind, partner: PairId, useful: bool) {
         if self.state(source).is_some() {

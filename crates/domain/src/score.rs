@@ -50,9 +50,14 @@ impl Counts {
 
     /// Strength times evidence, in [0, 1]; 0 when the partner is no more frequent than by chance.
     pub fn score(self) -> f32 {
-        if !self.exceeds_chance() {
-            return 0.0;
+        match self.exceeds_chance() {
+            true => self.score_above_chance(),
+            false => 0.0,
         }
+    }
+
+    /// The [`score`](Self::score) of counts that are known to [exceed chance](Self::exceeds_chance).
+    pub fn score_above_chance(self) -> f32 {
         self.strength() * self.evidence()
     }
 

@@ -1,8 +1,8 @@
 //! What a request may choose from, and what is known of each.
 
 use forewarm_domain::{
-    Association, Detail, Evidence, Expectations, Model, PairId, Remembered, SourceKind, Standing,
-    Timestamp, Trigger,
+    Association, Detail, Evidence, Model, PairId, Remembered, SourceKind, Standing, Timestamp,
+    Trigger,
 };
 
 use super::Request;
@@ -44,21 +44,6 @@ pub(super) fn each_candidate(
         partner.probability *= read;
         each(partner);
     });
-}
-
-/// Begins to fetch from memory what choosing will ask of the partners, all side by side: past some
-/// thousand pairs hardly any of it is in the processor's own cache.
-pub(super) fn look_ahead(
-    model: &Model,
-    expectations: &Expectations,
-    Request { pair, kind, .. }: Request,
-) {
-    model.look_ahead(pair, kind, |partner| expectations.touch(partner));
-    if kind == SourceKind::Update {
-        model.look_ahead(pair, SourceKind::Read, |partner| {
-            expectations.touch(partner);
-        });
-    }
 }
 
 /// How likely an event makes a read of this partner, by all that it says itself.

@@ -357,16 +357,6 @@ impl Octets {
         }
     }
 
-    /// Calls `each` with their pairs alone.
-    #[inline]
-    pub(super) fn each_pair(&self, first: u32, len: usize, mut each: impl FnMut(PairId)) {
-        let mut rest = len;
-        for octet in self.chain(first) {
-            (0..rest.min(LANES)).for_each(|lane| each(octet.pair(lane)));
-            rest = rest.saturating_sub(LANES);
-        }
-    }
-
     fn chain(&self, first: u32) -> impl Iterator<Item = &Octet> {
         let mut at = first;
         std::iter::from_fn(move || {
