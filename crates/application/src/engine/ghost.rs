@@ -134,8 +134,8 @@ impl Ghost {
 }
 
 impl Engine {
-    /// Tells the ghost that a demand read was answered by L2. Nobody else wants to know, and the ghost
-    /// can wait until somebody wakes the learner.
+    /// Tells the ghost that a demand read was answered by L2. It should hear of it soon: until then the
+    /// budget's books lack what the unwarmed cache would have read.
     pub(super) fn tell_fetched(
         &self,
         key: &Key,
@@ -151,6 +151,6 @@ impl Engine {
         if let Some(cached) = cached {
             seen = seen.of_value(cached.value.len(), cached.version, cached.expires_at);
         }
-        let _ = self.events.push(seen);
+        self.queue(seen);
     }
 }
