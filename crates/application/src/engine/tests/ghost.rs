@@ -1,6 +1,8 @@
 //! The ghost is L1's twin: whatever happens, reads that warming did not change cost the budget
 //! nothing and are held against nobody.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -144,4 +146,29 @@ async fn a_warm_that_is_read_stands_in_for_a_miss_and_one_in_vain_is_paid_for() 
     assert_eq!(difference(&world), (2.0, 0));
     world.get(&key(2)).await;
     assert_eq!(difference(&world), (1.0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_learner_is_woken_for_what_l2_answered() {
+    let mut world = world(10, |_| {});
+    let woken = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&woken);
+    world.engine.wake_learner = Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    world.l2.set(&key(1), "value", None);
+    world.l2.hold();
+    let k = key(1);
+    let answered = async {
+        world.l2.called(1).await;
+        world.learn_all();
+        let before = woken.load(Ordering::Relaxed);
+        world.l2.release_all();
+        before
+    };
+    let (_, before) = tokio::join!(world.get(&k), answered);
+    assert!(
+        woken.load(Ordering::Relaxed) > before,
+        "the books lack what the unwarmed cache has read, until somebody else wakes it"
+    );
 }
