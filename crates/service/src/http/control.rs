@@ -42,6 +42,9 @@ pub(super) async fn invalidate_from(
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let from: Reorganised = body::json(&headers, body, app.config.http.max_body_bytes).await?;
+    if from.chain.is_empty() {
+        return Err(Problem::bad_request("the chain has no name"));
+    }
     let reorg = app.invalidate_from(&from.chain, from.block);
     let answer = json!({ "invalidated": reorg.keys, "whole_chain": reorg.whole_chain });
     Ok((StatusCode::ACCEPTED, Json(answer)))

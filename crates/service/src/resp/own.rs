@@ -183,6 +183,9 @@ impl<S: Socket> Connection<'_, S> {
                 .reply()
                 .error("ERR value is not an integer or out of range");
         };
+        if chain.is_empty() {
+            return self.reply().error("ERR the chain has no name");
+        }
         let chain = String::from_utf8_lossy(chain);
         let reorg = self.port.core.invalidate_from(&chain, block);
         self.reply().integer(reorg.keys as i64);

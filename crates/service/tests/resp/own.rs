@@ -115,6 +115,8 @@ fn a_reorganisation_takes_back_what_was_told_of_its_blocks() {
         let answer = raw.line(&format!("FOREWARM.INVALIDATEFROM {wrong}"));
         assert!(answer.starts_with("-ERR value is not"), "{answer}");
     }
+    let nameless = raw.call(&["FOREWARM.INVALIDATEFROM", "", "7"]);
+    assert_eq!(nameless, "-ERR the chain has no name\r\n");
     assert!(
         raw.line("FOREWARM.INVALIDATEFROM eth")
             .starts_with("-ERR wrong number of arguments")

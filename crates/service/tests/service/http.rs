@@ -121,6 +121,7 @@ fn what_changed_in_blocks_that_are_no_more_leaves_l1_and_the_rest_stays() {
         "{}",
         r#"{"chain": "eth"}"#,
         r#"{"chain": "eth", "block": -1}"#,
+        r#"{"chain": "", "block": 1}"#,
     ] {
         from(wrong).problem(400);
     }
