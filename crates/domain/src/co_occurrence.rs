@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use crate::number::Short;
 use crate::pair::PairId;
 use crate::time::Timestamp;
 
@@ -75,7 +76,7 @@ pub struct Follower {
     /// The pair that was read.
     pub pair: PairId,
     /// The share of all windows of each kind that contain it, as of its arrival.
-    pub chance: [f32; 2],
+    pub(crate) chance: [Short; 2],
     /// When.
     pub at: Timestamp,
     /// Windows opened before it arrived.
@@ -168,7 +169,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Empty rings: 32 bytes for each of 65,536 sources, 40 for each of at least 1,024 targets.
+    /// Empty rings: 32 bytes for each of 65,536 sources, 32 for each of at least 1,024 targets.
     pub fn new(config: WindowConfig) -> Self {
         let config = WindowConfig {
             events: config.events.max(1),
@@ -186,7 +187,7 @@ impl Window {
         };
         let target = Follower {
             pair: nobody,
-            chance: [0.0; 2],
+            chance: [Short::ZERO; 2],
             at: Timestamp::ZERO,
             opened: [0; 2],
             before: u16::MAX,
@@ -264,7 +265,7 @@ impl Window {
         let mask = self.targets.len() - 1;
         self.targets[self.next_target as usize & mask] = Follower {
             pair,
-            chance,
+            chance: chance.map(Short::of),
             at,
             opened: self.opened,
             before: entry.before,

@@ -1,27 +1,28 @@
 //! A source's row: its partners and how often each followed.
 
 mod association;
-mod contest;
 mod ghosts;
-mod number;
 mod octet;
 mod partners;
+mod weak;
 
 use std::time::Duration;
 
 use crate::co_occurrence::{Closed, SourceKind};
 use crate::decay::Decay;
 use crate::history::History;
+use crate::number::Octave;
 use crate::pair::PairId;
 use crate::score::Counts;
 use crate::time::Timestamp;
 
 use association::{LEAST_NEW, Others, is_new};
-use contest::STRONGEST;
-use octet::{LANES, NONE, Octets, Partner};
+use ghosts::GHOSTS;
+use octet::{First, LANES, NONE, Octets, Partner};
 
 pub use association::{AsTarget, Association, Detail};
 pub use partners::Partners;
+use partners::Stranger;
 
 /// A past as it is on average when `support` of `windows` contained the partner: a snapshot holds
 /// counts, not their order.
@@ -63,11 +64,14 @@ pub struct Row {
     ghosts: u32,
     /// Partners held.
     len: u16,
-    /// Where the next ghost goes.
+    /// Where the next newcomer looks for the weak.
+    hand: u8,
+    /// Where the next ghost goes, and [`USED`].
     next_ghost: u8,
-    /// Counted since [`Row::shrink`] last looked.
-    used: bool,
 }
+
+/// In `next_ghost`: counted since [`Row::shrink`] last looked.
+const USED: u8 = 0x80;
 
 impl Default for Row {
     fn default() -> Self {
@@ -79,8 +83,8 @@ impl Default for Row {
             first: NONE,
             ghosts: NONE,
             len: 0,
+            hand: 0,
             next_ghost: 0,
-            used: false,
         }
     }
 }
@@ -88,11 +92,12 @@ impl Default for Row {
 impl Row {
     /// Counts one closed window.
     ///
-    /// A follower that has no slot competes with the partner of the smallest *excess* over
-    /// chance (count − windows · chance): globally busy pairs, whose company means nothing, go
-    /// first. It wins with probability e/(e + v) of the two excesses, so that one newcomer does
-    /// not evict a proven partner but a persistent one gets in (randomised admission: Ben Basat,
-    /// Einziger, Friedman & Kassner, INFOCOM 2017). Picking the weakest of a random few instead, as
+    /// A follower that has no slot takes that of a partner whose *excess* over chance
+    /// (count − windows · chance) is no larger than its own: globally busy pairs, whose company means
+    /// nothing, and those seen once, in the order in which they came. If there is none it competes with
+    /// the partner of the smallest excess and wins with probability e/(e + v) of the two excesses, so that
+    /// one newcomer does not evict a proven partner but a persistent one gets in (randomised admission: Ben
+    /// Basat, Einziger, Friedman & Kassner, INFOCOM 2017). Picking the weakest of a random few instead, as
     /// Redis evicts, loses 4 points of the misses removed on a recorded day of DEX trades. `random`
     /// yields uniform 64-bit numbers.
     pub fn count(
@@ -104,107 +109,131 @@ impl Row {
         partners: &mut Partners,
         mut random: impl FnMut() -> u64,
     ) {
-        partners.octets.open(self.first);
-        partners.contest.clear();
-        self.used = true;
-        let one = self.age(now, decay, &mut partners.octets);
-        partners.octets.index(self.len());
+        let Partners {
+            octets, strangers, ..
+        } = partners;
+        octets.open(self.first);
+        self.next_ghost |= USED;
+        let one = self.age(now, decay, octets);
+        octets.index(self.len());
         self.windows += one;
         self.closed = self.closed.wrapping_add(1);
         let number = self.closed;
         let kind = closed.kind.index();
+        strangers.clear();
         for follower in closed.followers {
             let chance = follower.chance[kind];
-            let lag_ms = follower.at.micros_since(closed.at) as f32 / 1_000.0;
-            let Some(lane) = partners.octets.find(follower.pair) else {
-                let newcomer = Partner {
+            let lag_ms = follower.at.micros_since(closed.at) as i64 as f32 * 0.001;
+            match octets.find(follower.pair) {
+                Some(lane) => octets.follow(lane, one, number, chance, lag_ms),
+                None => strangers.push(Stranger {
                     pair: follower.pair,
-                    count: one,
                     chance,
-                    lag_ms,
-                    at: number as u16,
-                    followed: 1,
-                    came: History::default(),
-                };
-                self.admit(newcomer, max_partners, partners, &mut random);
-                continue;
-            };
-            let octets = &mut partners.octets;
-            octets.follow(lane, one, number, chance, lag_ms);
-            if !partners.contest.is_clear() {
-                let excess = octets.get(lane).excess(self.windows, number);
-                partners.contest.change(lane, excess);
+                    lag: Octave::of(lag_ms, 128),
+                    returns: false,
+                }),
             }
+        }
+        let settled = self.settle(one, max_partners, partners);
+        if settled < partners.strangers.len() && self.len > 0 {
+            self.compete(settled, one, max_partners, partners, &mut random);
         }
     }
 
-    /// Finds room for a partner that has followed for the first time, or not.
-    fn admit(
+    /// Gives room to as many strangers as there is room for; how many.
+    fn settle(&mut self, one: f32, max_partners: usize, partners: &mut Partners) -> usize {
+        let Partners {
+            octets, strangers, ..
+        } = partners;
+        let first = First::of(one, self.closed);
+        for (settled, stranger) in strangers.iter().enumerate() {
+            let len = usize::from(self.len);
+            let mut has_room = || len < octets.room() || octets.extend(&mut self.first);
+            if len >= max_partners || !has_room() {
+                return settled;
+            }
+            octets.begin(len, stranger, first);
+            self.len += 1;
+        }
+        strangers.len()
+    }
+
+    /// The strangers from number `settled` on take the places of weaker partners, or do not: first those
+    /// that were here lately, then those that never were, nearest first.
+    fn compete(
         &mut self,
-        mut newcomer: Partner,
+        settled: usize,
+        one: f32,
         max_partners: usize,
         partners: &mut Partners,
         random: &mut impl FnMut() -> u64,
     ) {
-        let (one, number) = (newcomer.count, self.closed);
-        let len = usize::from(self.len);
-        let octets = &mut partners.octets;
-        if len < max_partners && (len < octets.room() || octets.extend(&mut self.first)) {
-            octets.set(len, &newcomer);
-            self.len += 1;
-            return;
-        }
-        if len == 0 {
-            return;
-        }
+        let (len, number) = (self.len(), self.closed);
         if self.ghosts == NONE && len >= max_partners {
             self.ghosts = partners.lend_ghosts();
         }
         let mut ghosts = partners.ghosts.get_mut(self.ghosts as usize);
-        if ghosts.as_mut().is_some_and(|g| g.take(newcomer.pair)) {
-            newcomer.count = 2.0 * one;
-        }
-        let (octets, contest) = (&mut partners.octets, &mut partners.contest);
-        if contest.is_clear() {
-            contest.enter(len, octets.excesses(self.windows, number));
-            for lane in octets.indexed()..len {
-                contest.change(lane, octets.get(lane).excess(one, number));
+        let octets = &mut partners.octets;
+        let strangers = &mut partners.strangers[settled..];
+        let mut weak = octets.weak(len, self.windows, number, one, self.hand);
+        let mut next_ghost = self.next_ghost;
+        if let Some(ghosts) = &mut ghosts {
+            // Its first time is remembered.
+            let first = First::of(2.0 * one, number);
+            for stranger in strangers.iter_mut() {
+                stranger.returns = ghosts.take(stranger.pair);
+                if stranger.returns {
+                    let lane = weak
+                        .take()
+                        .or_else(|| self.yielding(2.0 * one, octets, random));
+                    let left =
+                        lane.map_or(stranger.pair, |lane| octets.begin(lane, stranger, first));
+                    ghosts.remember(left, &mut next_ghost);
+                }
             }
         }
-        // The windows before its first are unknown: it is credited with this one alone.
-        let gain = newcomer.excess(one, number);
-        let (lane, held) = contest.weakest();
-        let mut gone = newcomer.pair;
-        if held <= gain || self.yields(octets, lane, (held, gain), random) {
-            gone = octets.get(lane).pair;
-            octets.set(lane, &newcomer);
-            contest.change(lane, gain);
+        let first = First::of(one, number);
+        let mut is_contested = false;
+        for stranger in strangers.iter().filter(|stranger| !stranger.returns) {
+            let mut lane = weak.take();
+            if lane.is_none() && !is_contested {
+                lane = self.yielding(one, octets, random);
+            }
+            is_contested |= lane.is_some();
+            let left = lane.map_or(stranger.pair, |lane| octets.begin(lane, stranger, first));
+            if let Some(ghosts) = &mut ghosts {
+                ghosts.remember(left, &mut next_ghost);
+            }
         }
-        if let Some(ghosts) = ghosts {
-            ghosts.remember(gone, &mut self.next_ghost);
-        }
+        self.next_ghost = (next_ghost % GHOSTS as u8) | USED;
+        self.hand = weak.hand();
     }
 
-    /// Whether the partner in `lane`, though stronger, makes room for a newcomer: a matter of luck.
-    fn yields(
+    /// The weakest partner, if it makes room for a newcomer that has followed so often: where it is the
+    /// stronger one, a matter of luck.
+    #[cold]
+    fn yielding(
         &self,
+        count: f32,
         octets: &Octets,
-        lane: usize,
-        (held, gain): (i32, i32),
         random: &mut impl FnMut() -> u64,
-    ) -> bool {
-        let mut held = i64::from(held);
-        if held >= i64::from(STRONGEST) {
-            held = held.max((octets.get(lane).above_chance(self.windows) * 1_024.0) as i64);
+    ) -> Option<usize> {
+        // The windows before its first are unknown: it is credited with this one alone.
+        let gain = (count * 1_024.0) as i32;
+        let (lane, held) = octets.weakest(self.len(), self.windows, self.closed);
+        if held <= gain {
+            return Some(lane);
         }
-        let gain = i64::from(gain.max(0));
-        random() % ((gain + held) as u64).max(1) < gain as u64
+        let odds = i64::from(gain) + i64::from(held);
+        (random() % (odds as u64).max(1) < gain as u64).then_some(lane)
     }
 
     /// Gives up the weaker half if nothing was counted since the last call, so that others can grow.
     #[cold]
     pub fn shrink(&mut self, partners: &mut Partners) {
-        if std::mem::take(&mut self.used) || self.first == NONE {
+        let used = self.next_ghost & USED != 0;
+        self.next_ghost &= !USED;
+        if used || self.first == NONE {
             return;
         }
         if self.ghosts != NONE {
@@ -215,19 +244,9 @@ impl Row {
         let octets = &mut partners.octets;
         octets.open(self.first);
         let keep = octets.room() / 2 / LANES * LANES;
-        if keep == 0 {
-            octets.shorten(&mut self.first, 0);
-            self.len = 0;
-            return;
-        }
-        let contest = &mut partners.contest;
-        contest.enter(self.len(), octets.excesses(self.windows, self.closed));
         while self.len() > keep {
-            let last = self.len() - 1;
-            let (weakest, _) = contest.weakest();
-            contest.change(weakest, octets.get(last).excess(self.windows, self.closed));
-            octets.set(weakest, &octets.get(last));
-            contest.change(last, STRONGEST);
+            let (lane, _) = octets.weakest(self.len(), self.windows, self.closed);
+            octets.set(lane, &octets.get(self.len() - 1));
             self.len -= 1;
         }
         octets.shorten(&mut self.first, keep);

@@ -21,6 +21,7 @@ pub mod history;
 pub mod key;
 pub mod mode;
 pub mod model;
+mod number;
 pub mod outcome;
 pub mod pair;
 pub mod score;

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use crate::pair::PairId;
 
 /// Fingerprints kept by a row that is full.
-const GHOSTS: usize = 64;
+pub(super) const GHOSTS: usize = 64;
 
 /// The fingerprints of one row.
 #[derive(Debug, Clone)]
@@ -31,26 +31,29 @@ impl Ghosts {
     }
 
     /// Remembers the pair at `next`, which moves on.
+    #[inline]
     pub(super) fn remember(&mut self, pair: PairId, next: &mut u8) {
         self.0[usize::from(*next) % GHOSTS] = Self::print(pair);
-        *next = (*next + 1) % GHOSTS as u8;
+        *next = next.wrapping_add(1);
     }
 
     /// Whether the pair was here lately; it is forgotten then.
+    #[inline]
     pub(super) fn take(&mut self, pair: PairId) -> bool {
         let print = Self::print(pair);
         // All of them are looked at, so that vector instructions do it.
         let mut found = [0_u16; 8];
         for eight in self.0.as_chunks::<8>().0 {
             for (found, &held) in found.iter_mut().zip(eight) {
-                *found |= if held == print { u16::MAX } else { 0 };
+                *found |= u16::from(held == print).wrapping_neg();
             }
         }
-        if found == [0; 8] {
+        let found = found.iter().fold(0, |any, &found| any | found);
+        if found == 0 {
             return false;
         }
-        if let Some(held) = self.0.iter_mut().find(|held| **held == print) {
-            *held = 0;
+        for held in &mut self.0 {
+            *held = if *held == print { 0 } else { *held };
         }
         true
     }

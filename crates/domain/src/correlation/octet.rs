@@ -7,9 +7,11 @@
 use std::hint::black_box;
 
 use crate::history::History;
+use crate::number::{DROPPED, Octave, SMALLEST, Short};
 use crate::pair::PairId;
 
-use super::number::{DROPPED, Octave, SMALLEST, Short};
+use super::partners::Stranger;
+use super::weak::Weak;
 
 /// Partners in an octet.
 pub(super) const LANES: usize = 8;
@@ -36,6 +38,26 @@ pub(super) struct Partner {
     pub(super) followed: u8,
     /// Which of its last predictions came true.
     pub(super) came: History,
+}
+
+/// What strangers that have followed for the first time in one window have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct First {
+    count: Short,
+    count_low: u8,
+    at: u16,
+}
+
+impl First {
+    /// They count so much, in the row's units, in its window `number`.
+    pub(super) fn of(count: f32, number: u32) -> Self {
+        let (count, count_low) = split(count, 16);
+        Self {
+            count,
+            count_low,
+            at: number as u16,
+        }
+    }
 }
 
 /// 128 bytes, two cache lines: what looks for a partner or for the weakest reads the first.
@@ -88,11 +110,7 @@ impl Octet {
     }
 
     fn set_count(&mut self, lane: usize, count: f32, dither: u32) {
-        let largest = SMALLEST + (u32::from(u16::MAX) << DROPPED);
-        let bits = (count.to_bits() as i32).saturating_add((dither & 31) as i32);
-        let bits = bits.clamp(SMALLEST as i32, largest as i32) as u32 - SMALLEST;
-        self.count[lane] = Short((bits >> DROPPED) as u16);
-        self.count_low[lane] = (bits >> 5) as u8;
+        (self.count[lane], self.count_low[lane]) = split(count, dither);
     }
 
     fn get(&self, lane: usize) -> Partner {
@@ -116,6 +134,38 @@ impl Octet {
             );
         }
         excesses
+    }
+
+    /// Bits of those that are no stronger than a newcomer: those that did not follow just now and whose
+    /// excess is smaller than `one`, and those that followed without any.
+    fn weak(&self, windows: f32, closed: u16, one: f32) -> u8 {
+        // What vector instructions have: zero for who is not idle, and one for who is.
+        const BIT: [i32; LANES] = [1, 2, 4, 8, 16, 32, 64, 128];
+        let one = one - 1.0 / 32.0;
+        let mut bits = [0; LANES];
+        for lane in 0..LANES {
+            let above = self.count[lane].get() - windows * self.chance[lane].get();
+            let idle = i32::from(closed.wrapping_sub(self.at[lane])) as f32;
+            let bound = if idle * 4.0 < one { idle * 4.0 } else { one };
+            let is_weak = above - idle * (1.0 / 16.0) < bound;
+            bits[lane] = if is_weak { BIT[lane] } else { 0 };
+        }
+        bits.iter().fold(0, |all, bit| all | bit) as u8
+    }
+
+    fn begin(&mut self, lane: usize, stranger: &Stranger, first: First) -> PairId {
+        let gone = self.pair(lane);
+        self.low[lane] = stranger.pair.slot as u16;
+        self.high[lane] = (stranger.pair.slot >> 16) as u8;
+        self.generation[lane] = stranger.pair.generation;
+        self.count[lane] = first.count;
+        self.count_low[lane] = first.count_low;
+        self.chance[lane] = stranger.chance;
+        self.lag_ms[lane] = stranger.lag;
+        self.at[lane] = first.at;
+        self.followed[lane] = 1;
+        self.came[lane] = History::NONE;
+        gone
     }
 
     fn set(&mut self, lane: usize, partner: &Partner) {
@@ -233,11 +283,6 @@ impl Octets {
         None
     }
 
-    /// Partners that the row at hand had when [`Self::index`] was called; later ones lie behind them.
-    pub(super) fn indexed(&self) -> usize {
-        self.indexed
-    }
-
     fn octet(&self, lane: usize) -> &Octet {
         &self.octets[self.places[lane / LANES] as usize]
     }
@@ -258,14 +303,21 @@ impl Octets {
 
     /// The partner in a lane of the row at hand has followed once more, in window `number`: by so
     /// much its count grows.
-    pub(super) fn follow(&mut self, lane: usize, one: f32, number: u32, chance: f32, lag_ms: f32) {
+    pub(super) fn follow(
+        &mut self,
+        lane: usize,
+        one: f32,
+        number: u32,
+        chance: Short,
+        lag_ms: f32,
+    ) {
         let octet = self.octet_mut(lane);
         let lane = lane % LANES;
         let count = octet.count(lane) + one;
         // What a rounding would swallow of one window adds up over many.
         let dither = number.wrapping_mul(0x9e37_79b9) >> 24;
         octet.set_count(lane, count, dither);
-        octet.chance[lane] = Short::of(chance);
+        octet.chance[lane] = chance;
         octet.followed[lane] = followed_at(octet.followed[lane], octet.at[lane], number) | 1;
         octet.at[lane] = number as u16;
         let mean = octet.lag_ms[lane].get();
@@ -290,11 +342,42 @@ impl Octets {
         }
     }
 
-    /// For each octet of the row at hand, what each of its lanes counts above chance; see
-    /// [`Partner::excess`].
-    pub(super) fn excesses(&self, windows: f32, closed: u32) -> impl Iterator<Item = [i32; LANES]> {
+    /// For each octet of the row at hand, the [`excess`] of each of its lanes.
+    fn excesses(&self, windows: f32, closed: u32) -> impl Iterator<Item = [i32; LANES]> {
         let places = self.places[..self.open].iter();
         places.map(move |&place| self.octets[place as usize].excesses(windows, closed as u16))
+    }
+
+    /// The first of the first `len` lanes of the smallest excess, and that excess.
+    pub(super) fn weakest(&self, len: usize, windows: f32, closed: u32) -> (usize, i32) {
+        // `excess << 8 | lane`: among equals the first lane is the weakest.
+        let mut least = [i32::MAX; LANES];
+        for (begin, excesses) in (0..len).step_by(LANES).zip(self.excesses(windows, closed)) {
+            let held = (len - begin).min(LANES);
+            for (lane, (least, excess)) in least.iter_mut().zip(excesses).enumerate() {
+                let place = excess << 8 | (begin + lane) as i32;
+                *least = if place < *least && lane < held {
+                    place
+                } else {
+                    *least
+                };
+            }
+        }
+        let least = least.into_iter().fold(i32::MAX, i32::min);
+        (least as u8 as usize, least >> 8)
+    }
+
+    /// Which of the first `len` lanes are no stronger than a newcomer, from `hand` on.
+    pub(super) fn weak(&self, len: usize, windows: f32, closed: u32, one: f32, hand: u8) -> Weak {
+        let places = self.places[..self.open].iter();
+        let octets = places.map(|&place| &self.octets[place as usize]);
+        let bits = octets.map(|octet| octet.weak(windows, closed as u16, one));
+        Weak::of(len, bits, hand)
+    }
+
+    /// Puts a stranger into a lane of the row at hand; who had it.
+    pub(super) fn begin(&mut self, lane: usize, stranger: &Stranger, first: First) -> PairId {
+        self.octet_mut(lane).begin(lane % LANES, stranger, first)
     }
 
     /// Whether none is left.
@@ -377,22 +460,14 @@ impl Partner {
     pub(super) fn followed_at(&self, closed: u32) -> u8 {
         followed_at(self.followed, self.at, closed)
     }
+}
 
-    /// Count minus what chance explains, less a sixteenth for each window since it last followed, in
-    /// 1/1024: integers, because they are compared together with their lanes.
-    ///
-    /// The sixteenth puts those that were seen once in the order of their age. So the room that
-    /// proven partners leave is a queue, in which a newcomer waits for its second appearance
-    /// as long as the others allow.
-    pub(super) fn excess(&self, windows: f32, closed: u32) -> i32 {
-        let idle = (closed as u16).wrapping_sub(self.at);
-        excess(self.above_chance(windows), idle)
-    }
-
-    /// Count minus what chance explains.
-    pub(super) fn above_chance(&self, windows: f32) -> f32 {
-        self.count - windows * self.chance
-    }
+/// A count in three bytes; a few of the lowest bits that are dropped are dithered.
+fn split(count: f32, dither: u32) -> (Short, u8) {
+    let largest = SMALLEST + (u32::from(u16::MAX) << DROPPED);
+    let bits = (count.to_bits() as i32).saturating_add((dither & 31) as i32);
+    let bits = bits.clamp(SMALLEST as i32, largest as i32) as u32 - SMALLEST;
+    (Short((bits >> DROPPED) as u16), (bits >> 5) as u8)
 }
 
 fn followed_at(followed: u8, at: u16, closed: u32) -> u8 {
@@ -400,6 +475,12 @@ fn followed_at(followed: u8, at: u16, closed: u32) -> u8 {
     followed.checked_shl(u32::from(passed)).unwrap_or(0)
 }
 
+/// What is counted above chance, less a sixteenth for each window since it last followed, in 1/1024:
+/// integers, because they are compared together with their lanes.
+///
+/// The sixteenth puts those that were seen once in the order of their age. So the room that
+/// proven partners leave is a queue, in which a newcomer waits for its second appearance
+/// as long as the others allow.
 fn excess(above_chance: f32, idle: u16) -> i32 {
     /// 1.5 · 2²³: in the sum the whole part of a small number is in the lowest bits. Where vector
     /// instructions have no conversion that saturates this is an addition.

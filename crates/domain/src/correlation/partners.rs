@@ -1,6 +1,8 @@
 //! Where the partners of all rows lie.
 
-use super::contest::Contest;
+use crate::number::{Octave, Short};
+use crate::pair::PairId;
+
 use super::ghosts::Ghosts;
 use super::octet::{NONE, Octets};
 
@@ -16,7 +18,18 @@ pub struct Partners {
     most_ghosts: usize,
     /// Places of ghosts given back.
     pub(super) free: Vec<u32>,
-    pub(super) contest: Contest,
+    /// Of the window at hand, the followers that the row does not have.
+    pub(super) strangers: Vec<Stranger>,
+}
+
+/// A follower that its source's row does not have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stranger {
+    pub(super) pair: PairId,
+    pub(super) chance: Short,
+    pub(super) lag: Octave,
+    /// Whether it was here lately.
+    pub(super) returns: bool,
 }
 
 /// Below this many bytes nobody needs to be careful.
@@ -39,7 +52,7 @@ impl Partners {
             ghosts: Vec::new(),
             most_ghosts: ghosts / (size_of::<Ghosts>() + size_of::<u32>()),
             free: Vec::new(),
-            contest: Contest::new(),
+            strangers: Vec::new(),
         }
     }
 

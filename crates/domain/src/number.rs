@@ -3,17 +3,20 @@
 /// A number from 2⁻⁴⁰ to 2²⁴ in two bytes, to a two-thousandth: the upper bits of an `f32` above the
 /// exponent of 2⁻⁴⁰. Smaller ones, and zero, are 2⁻⁴⁰.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Short(pub(super) u16);
+pub(crate) struct Short(pub(crate) u16);
 
 /// The bits of an `f32` that are dropped.
-pub(super) const DROPPED: u32 = 13;
+pub(crate) const DROPPED: u32 = 13;
 /// The bits of 2⁻⁴⁰.
-pub(super) const SMALLEST: u32 = (127 - 40) << 23;
+pub(crate) const SMALLEST: u32 = (127 - 40) << 23;
 
 impl Short {
-    pub(super) const ZERO: Self = Self(0);
+    /// The smallest.
+    pub(crate) const ZERO: Self = Self(0);
 
-    pub(super) fn of(value: f32) -> Self {
+    /// The nearest to `value`.
+    #[inline]
+    pub(crate) fn of(value: f32) -> Self {
         // Numbers that are not negative are in the order of their bits.
         let largest = SMALLEST + (u32::from(u16::MAX) << DROPPED);
         let rounded = (value.to_bits() as i32).saturating_add(1 << (DROPPED - 1));
@@ -21,14 +24,16 @@ impl Short {
         Self(((bits - SMALLEST) >> DROPPED) as u16)
     }
 
-    pub(super) fn get(self) -> f32 {
+    /// It, as a usual number.
+    #[inline]
+    pub(crate) fn get(self) -> f32 {
         f32::from_bits((u32::from(self.0) << DROPPED) + SMALLEST)
     }
 }
 
 /// A number from 2⁻¹⁰ to 2²² in one byte, eight steps a doubling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Octave(pub(super) u8);
+pub(crate) struct Octave(pub(crate) u8);
 
 impl Octave {
     /// The bits of an `f32` that are dropped, and those of 2⁻¹⁰.
@@ -37,7 +42,7 @@ impl Octave {
 
     /// Rounded up if `dither`, of 256, is more than what is missing: so that a mean moves even where a
     /// step is more than it should move by.
-    pub(super) fn of(value: f32, dither: u32) -> Self {
+    pub(crate) fn of(value: f32, dither: u32) -> Self {
         let largest = Self::SMALLEST + (255 << Self::DROPPED);
         let bits = (value.to_bits() as i32).saturating_add((dither << (Self::DROPPED - 8)) as i32);
         let bits = bits.clamp(Self::SMALLEST as i32, largest as i32) as u32;
@@ -45,7 +50,7 @@ impl Octave {
     }
 
     /// Zero is zero.
-    pub(super) fn get(self) -> f32 {
+    pub(crate) fn get(self) -> f32 {
         if self.0 == 0 {
             return 0.0;
         }
