@@ -103,11 +103,19 @@ pub struct Cached {
     pub ending: Ending,
 }
 
-/// A copy as [`LocalCache::get_plain`] finds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plain {
-    /// The copy.
-    pub cached: Cached,
+/// A copy as [`LocalCache::glance`] shows it where it lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Glimpse<'a> {
+    /// The value.
+    pub value: &'a Bytes,
+    /// The source's version, where known.
+    pub version: Option<Version>,
+    /// When it was read from its source.
+    pub loaded_at: Timestamp,
+    /// When it stops being served; [`Timestamp::MAX`] = never.
+    pub expires_at: Timestamp,
+    /// Who has set that end.
+    pub ending: Ending,
     /// A number drawn for the key by its hash, evenly and for as long as the cache lives: for samples of
     /// the keys. The look-up has worked the hash out anyway.
     pub draw: u16,
@@ -217,14 +225,14 @@ pub trait LocalCache: Send + Sync {
     fn get(&self, key: &Key, now: Timestamp) -> LocalLookup;
 
     /// A demand read by borrowed bytes that wants to be answered only in the plain case: a fresh
-    /// copy that has been read before. `None` says nothing; the caller then asks
-    /// [`get`](Self::get).
-    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Plain> {
-        let _ = (name, now);
-        None
+    /// copy that has been read before, which is shown, once, where it lies. What is shown stays
+    /// locked meanwhile: `show` is quick and asks nothing of this cache. If nothing was shown that says
+    /// nothing; the caller then asks [`get`](Self::get).
+    fn glance(&self, name: KeyRef<'_>, now: Timestamp, show: &mut dyn FnMut(Glimpse<'_>)) {
+        let _ = (name, now, show);
     }
 
-    /// The key's [`draw`](Plain::draw).
+    /// The key's [`draw`](Glimpse::draw).
     fn draw(&self, name: KeyRef<'_>) -> u16 {
         FixedState::with_seed(0x5bd1_e995).hash_one(name) as u16
     }

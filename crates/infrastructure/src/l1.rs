@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use forewarm_application::ports::{
-    Cached, Ending, Evicted, LocalCache, LocalLookup, Placed, Placement, Plain, Usage,
+    Cached, Ending, Evicted, Glimpse, LocalCache, LocalLookup, Placed, Placement, Usage,
 };
 use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version, supersedes};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
@@ -270,17 +270,25 @@ impl LocalCache for QuickCache {
         }
     }
 
-    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Plain> {
+    fn glance(&self, name: KeyRef<'_>, now: Timestamp, show: &mut dyn FnMut(Glimpse<'_>)) {
         let probe = self.shards.probe(name);
         let shard = self.shards.read(&probe);
-        let slot = shard.get(&probe)?;
-        if slot.unread || slot.expires_at <= now {
-            return None;
+        let Some(slot) = shard.get(&probe) else {
+            return;
+        };
+        if let Some(value) = &slot.value
+            && !slot.unread
+            && slot.expires_at > now
+        {
+            show(Glimpse {
+                value,
+                version: slot.version,
+                loaded_at: slot.loaded_at,
+                expires_at: slot.expires_at,
+                ending: slot.ending,
+                draw: probe.draw(),
+            });
         }
-        Some(Plain {
-            cached: slot.to_cached()?,
-            draw: probe.draw(),
-        })
     }
 
     fn draw(&self, name: KeyRef<'_>) -> u16 {

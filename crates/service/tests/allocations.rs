@@ -239,7 +239,9 @@ fn a_hit_by_borrowed_bytes_that_is_not_learned_from_allocates_nothing() {
             database: key.database(),
         };
         spent += allocations(|| {
-            let hit = hot.engine.hit_plain(name, key.chain(), hot.now, || false);
+            let hit = hot
+                .engine
+                .hit_plain(name, key.chain(), hot.now, || false, Bytes::len);
             hits += u64::from(hit.is_some());
         });
         hot.learn();

@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use forewarm_domain::{ChainId, Key, KeyRef, Standing, Timestamp, Version};
 use hashbrown::HashMap;
 
-use crate::ports::{Cached, LocalCache, LocalLookup, Placed, Placement, Plain, Usage};
+use crate::ports::{Cached, Glimpse, LocalCache, LocalLookup, Placed, Placement, Usage};
 
 /// Most keys remembered. With [`LONGEST_KEY`] they take some 16 MiB at worst.
 const MOST_KEYS: usize = 16_384;
@@ -128,8 +128,8 @@ impl LocalCache for Beside {
         self.l1.get(key, now)
     }
 
-    fn get_plain(&self, name: KeyRef<'_>, now: Timestamp) -> Option<Plain> {
-        self.l1.get_plain(name, now)
+    fn glance(&self, name: KeyRef<'_>, now: Timestamp, show: &mut dyn FnMut(Glimpse<'_>)) {
+        self.l1.glance(name, now, show);
     }
 
     fn draw(&self, name: KeyRef<'_>) -> u16 {

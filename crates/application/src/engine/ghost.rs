@@ -10,7 +10,7 @@ use crate::ports::{Cached, Ending, LocalCache, LocalLookup, Placement};
 /// Sizes are told by slices of this; larger values count as this large.
 static SIZES: [u8; 1 << 16] = [0; 1 << 16];
 
-/// A sample of the unwarmed L1, by a [draw](crate::ports::Plain::draw) of the keys: one in `one_in`, and a
+/// A sample of the unwarmed L1, by a [draw](crate::ports::Glimpse::draw) of the keys: one in `one_in`, and a
 /// capacity of as much less. With `one_in` 1 it is exact.
 ///
 /// It is filled as L1 is: when L2's answer lands, not when the read misses. So reads that wait

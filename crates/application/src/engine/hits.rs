@@ -1,11 +1,11 @@
 //! Plain hits: copies in L1 that have been read before. Every instruction here is in every one of them.
 
 use bytes::Bytes;
-use forewarm_domain::{ChainId, Key, KeyRef, Timestamp, Trigger};
+use forewarm_domain::{ChainId, Key, KeyRef, Timestamp, Trigger, Version};
 
 use super::observation::{Observation, What};
 use super::{Engine, Found, Level};
-use crate::ports::{Cached, Plain};
+use crate::ports::Glimpse;
 
 impl Engine {
     /// [`get_local_unlearned`](Self::get_local_unlearned) in the plain case of a copy that has been
@@ -21,8 +21,18 @@ impl Engine {
             bytes: key.bytes(),
             database: key.database(),
         };
-        let cached = self.plain(name, key.chain(), || key.clone(), (now, sure), || false)?;
-        Some(cached.found(Level::L1, sure))
+        let (owned, nobody) = (|| key.clone(), || false);
+        self.plain(name, key.chain(), owned, (now, sure), nobody, |copy| {
+            let lasts = copy.expires_at != Timestamp::MAX;
+            Found {
+                value: copy.value.clone(),
+                version: copy.version,
+                age: Some(sure.since(copy.loaded_at)),
+                ttl: lasts.then(|| copy.expires_at.since(sure)),
+                ending: copy.ending,
+                level: Level::L1,
+            }
+        })
     }
 
     /// The value alone, as [`get_plain`](Self::get_plain) finds it; learned from if `learns`, and
@@ -39,58 +49,75 @@ impl Engine {
             bytes: key.bytes(),
             database: key.database(),
         };
-        let cached = self.plain(name, key.chain(), || key.clone(), (now, sure), || learns)?;
-        Some(cached.value)
+        let (owned, learns) = (|| key.clone(), || learns);
+        self.plain(name, key.chain(), owned, (now, sure), learns, |copy| {
+            copy.value.clone()
+        })
     }
 
     /// [`get_local`](Self::get_local) of bytes in somebody's buffer, in the plain case of a fresh
-    /// copy that has been read before: no key is made unless the hit is learned from. `None`
+    /// copy that has been read before: no key is made unless the hit is learned from, and `take` is
+    /// shown the value where it lies ([`glance`](crate::ports::LocalCache::glance)). `None`
     /// says nothing and leaves no trace; the caller then takes the long way.
-    pub fn hit_plain(
+    pub fn hit_plain<R>(
         &self,
         name: KeyRef<'_>,
         chain: ChainId,
         now: Timestamp,
         learns: impl FnOnce() -> bool,
-    ) -> Option<Bytes> {
-        let cached = self.plain(name, chain, || name.to_key(chain), (now, now), learns)?;
-        Some(cached.value)
+        mut take: impl FnMut(&Bytes) -> R,
+    ) -> Option<R> {
+        let owned = || name.to_key(chain);
+        self.plain(name, chain, owned, (now, now), learns, |copy| {
+            take(copy.value)
+        })
     }
 
-    /// A copy that has been read before and may be answered until `sure`. It happens `now`; `owned` makes
-    /// the key for whoever is told of it.
+    /// A copy that has been read before and may be answered until `sure`, as `take` takes it. It happens
+    /// `now`; `owned` makes the key for whoever is told of it.
     #[inline]
-    fn plain(
+    fn plain<R>(
         &self,
         name: KeyRef<'_>,
         chain: ChainId,
         owned: impl FnOnce() -> Key,
         (now, sure): (Timestamp, Timestamp),
         learns: impl FnOnce() -> bool,
-    ) -> Option<Cached> {
+        mut take: impl FnMut(&Glimpse<'_>) -> R,
+    ) -> Option<R> {
         if !self.freshness.allows(sure) {
             return None;
         }
-        let Plain { cached, draw } = self.l1.get_plain(name, sure)?;
+        let mut found = None;
+        self.l1.glance(name, sure, &mut |copy| {
+            let seen = Seen {
+                bytes: copy.value.len(),
+                version: copy.version,
+                times: (copy.loaded_at, copy.expires_at),
+                draw: copy.draw,
+            };
+            found = Some((take(&copy), seen));
+        });
+        let (taken, seen) = found?;
         self.metrics.cache_hit(chain, Level::L1);
         let learns = learns() || self.is_tapped();
-        if learns || self.ghost_sample.has(draw) {
-            self.tell_plain(&owned(), &cached, now, learns);
+        if learns || self.ghost_sample.has(seen.draw) {
+            self.tell_plain(&owned(), seen, now, learns);
         }
-        Some(cached)
+        Some(taken)
     }
 
     /// Apart, so that most hits beyond the pace do not carry it along.
     #[inline(never)]
-    fn tell_plain(&self, key: &Key, cached: &Cached, now: Timestamp, learns: bool) {
+    fn tell_plain(&self, key: &Key, seen: Seen, now: Timestamp, learns: bool) {
         let trigger = Trigger::Hit;
         let what = match learns {
             true => What::Demand { trigger },
             false => What::Unlearned,
         };
-        let end = self.end_if_loaded_at(cached, now);
-        let seen = Observation::new(key, what, now);
-        self.tell_hit(seen.of_value(cached.value.len(), cached.version, end));
+        let end = self.end_if_loaded_at(seen.times, now);
+        let hit = Observation::new(key, what, now);
+        self.tell_hit(hit.of_value(seen.bytes, seen.version, end));
     }
 
     /// Whether the ghost hears of this key.
@@ -118,4 +145,14 @@ impl Engine {
             self.queue(seen);
         }
     }
+}
+
+/// What is told of a copy to whoever hears of its hit.
+#[derive(Clone, Copy)]
+struct Seen {
+    bytes: usize,
+    version: Option<Version>,
+    /// When it was loaded and when it ends.
+    times: (Timestamp, Timestamp),
+    draw: u16,
 }

@@ -115,7 +115,7 @@ impl Engine {
                     true => What::Demand { trigger },
                     false => What::Unlearned,
                 };
-                let end = self.end_if_loaded_at(&cached, now);
+                let end = self.end_if_loaded_at((cached.loaded_at, cached.expires_at), now);
                 seen = seen.of_value(cached.value.len(), cached.version, end);
                 Some(cached.found(Level::L1, now))
             }
@@ -175,12 +175,16 @@ impl Engine {
         }
     }
 
-    /// When a copy like `cached` would expire that was read at `now`: the source's own time is the
+    /// When a copy that was read and ends like this one would expire if it were read at `now`: the source's own time is the
     /// same whoever reads, the default begins with the reading.
-    pub(super) fn end_if_loaded_at(&self, cached: &Cached, now: Timestamp) -> Timestamp {
+    pub(super) fn end_if_loaded_at(
+        &self,
+        (loaded_at, expires_at): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) -> Timestamp {
         match self.config.default_ttl {
-            Some(ttl) if cached.expires_at == cached.loaded_at + ttl => now + ttl,
-            _ => cached.expires_at,
+            Some(ttl) if expires_at == loaded_at + ttl => now + ttl,
+            _ => expires_at,
         }
     }
 

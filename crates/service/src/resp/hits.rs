@@ -1,8 +1,8 @@
-//! GETs that L1 answers, the short way: no key is made, nothing is copied but the value into the reply.
+//! GETs that L1 answers, the short way: no key is made, nothing is copied but the value from L1 into the reply.
 
 use std::io;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use forewarm_application::engine::Level;
 use forewarm_application::metrics::SAMPLED_ONE_IN;
 use forewarm_domain::{Key, KeyRef};
@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use super::connection::{Connection, FLUSH_BYTES, Flow, Socket};
 use super::reads::look;
 use super::reply::bulk;
+
+/// Values up to this long are written into the reply where they lie in L1; longer ones are taken out first.
+const COPIED_BYTES: usize = 4_096;
 
 /// Where the key of `*2 $3 GET $n key` lies and where the command ends, if it is the whole of one.
 #[inline]
@@ -74,8 +77,20 @@ impl<S: Socket> Connection<'_, S> {
             let timed = self.turn.is_multiple_of(SAMPLED_ONE_IN);
             let started = timed.then(Instant::now);
             let learns = || port.pace.learns(now);
-            if let Some(value) = port.core.engine.hit_plain(name, chain, now, learns) {
-                bulk(&mut self.out, &value);
+            let out = &mut self.out;
+            let write = |value: &Bytes| {
+                // L1 holds its breath for a short one only.
+                if value.len() > COPIED_BYTES {
+                    return Some(value.clone());
+                }
+                bulk(out, value);
+                None
+            };
+            let hit = port.core.engine.hit_plain(name, chain, now, learns, write);
+            if let Some(long) = hit {
+                if let Some(value) = long {
+                    bulk(&mut self.out, &value);
+                }
                 if let Some(started) = started {
                     let took = started.elapsed();
                     port.core.metrics.lookup_duration(chain, Level::L1, took);
