@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use anyhow::Result;
 use bytes::Bytes;
 use forewarm_application::engine::LookupError;
-use forewarm_domain::Key;
+use forewarm_domain::{ChainMode, Key, Mode};
 use forewarm_service::Forewarm;
 
 use crate::row::Row;
@@ -63,6 +63,14 @@ pub(crate) fn run(quick: bool) -> Result<()> {
                     black_box(forewarm.get_if_cached(key).is_some())
                 }));
                 settle(&forewarm).await;
+                // What the learner, which asks L1 for the partners of what it hears, takes from a reader.
+                let quiet = |mode| forewarm.set_mode(None, ChainMode { mode, percent: 100 });
+                quiet(Mode::Off);
+                all.alone.push(timed(threads, calls, &keys, |key| {
+                    black_box(forewarm.get_if_cached(key).is_some())
+                }));
+                quiet(Mode::On);
+                settle(&forewarm).await;
                 #[cfg(feature = "peers")]
                 all.moka.push(timed(threads, calls, &keys, |key| {
                     black_box(moka.get(key).is_some())
@@ -88,6 +96,7 @@ struct Figures {
     bare: Vec<f64>,
     library: Vec<f64>,
     at_hand: Vec<f64>,
+    alone: Vec<f64>,
     moka: Vec<f64>,
 }
 
@@ -110,8 +119,13 @@ impl Figures {
             "≤ 1.5 × quick_cache",
             at_hand <= 1.5 * bare,
         );
+        let alone = median(&self.alone);
+        Row::plain(
+            format!("the same with warming off: nobody chooses beside it, {on}"),
+            format!("{}, {:.2} × quick_cache", shown(alone), alone / bare),
+        );
         Row::judged(
-            format!("the same, `get`, which can wait for L2, {on}"),
+            format!("`get`, which can wait for L2, {on}"),
             format!("{}, {:.2} × quick_cache", shown(library), library / bare),
             "≤ 1.5 × quick_cache",
             library <= 1.5 * bare,

@@ -128,13 +128,22 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Lets others run until `due`; `meanwhile` is asked again and again.
+/// Sleeps until `due`; `meanwhile` is asked again and again. A thread that spun instead would have one
+/// of two processors, and whoever is woken beside it would wait for the end of its time slice.
 pub(crate) fn wait_until(due: Instant, mut meanwhile: impl FnMut()) {
-    while Instant::now() < due {
+    loop {
         meanwhile();
-        std::thread::yield_now();
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(TICK));
     }
 }
+
+/// The longest that a generator sleeps between two looks. It wakes some 60 µs late, and then makes up
+/// for what was due meanwhile.
+const TICK: Duration = Duration::from_micros(200);
 
 /// The time between two of `pace` events a second.
 pub(crate) fn gap(pace: u64) -> Duration {

@@ -326,17 +326,20 @@ fn versions(workspace: &Workspace, rounds: usize) -> Result<String> {
 fn table(rows: &[Row], far: &Row, versions: &str) -> String {
     let mut text = String::from(
         "| GET | CPU per request: Redis | Forewarm, all threads | answering alone | the floor \
-         | requests/s: Redis | Forewarm | p50 ms: Redis | Forewarm | p99 ms: Redis | Forewarm |\n",
+         | requests/s: Redis | Forewarm | the floor | p50 ms: Redis | Forewarm | the floor \
+         | p99 ms: Redis | Forewarm |\n",
     );
-    text += "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+    text += "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
     for row in rows {
         let (redis, forewarm) = (row.redis, row.forewarm);
         let against = |ns: f64| format!("{ns:.0} ns, {:.2} ×", ns / redis.cpu_ns);
+        let of_floor =
+            |figure: fn(&Run) -> String| row.floor.as_ref().map_or("–".to_owned(), figure);
         let floor = row.floor.map_or("–".to_owned(), |run| against(run.cpu_ns));
         writeln!(
             text,
-            "| {} | {:.0} ns | {} | {} | {floor} | {:.0} | {:.0}, {:.2} × | {:.3} | {:.3} | {:.3} \
-             | {:.3} |",
+            "| {} | {:.0} ns | {} | {} | {floor} | {:.0} | {:.0}, {:.2} × | {} | {:.3} | {:.3} | {} \
+             | {:.3} | {:.3} |",
             row.load.name,
             redis.cpu_ns,
             against(forewarm.cpu_ns),
@@ -344,8 +347,10 @@ fn table(rows: &[Row], far: &Row, versions: &str) -> String {
             redis.per_second,
             forewarm.per_second,
             forewarm.per_second / redis.per_second,
+            of_floor(|run| format!("{:.0}", run.per_second)),
             redis.p50_ms,
             forewarm.p50_ms,
+            of_floor(|run| format!("{:.3}", run.p50_ms)),
             redis.p99_ms,
             forewarm.p99_ms,
         )
@@ -409,7 +414,7 @@ mod tests {
         };
         let text = table(&[row], &far, "redis-server 7");
         let cells =
-            "| 1000 ns | 800 ns, 0.80 × | 720 ns, 0.72 × | 600 ns, 0.60 × | 3 | 6, 2.00 × |";
+            "| 1000 ns | 800 ns, 0.80 × | 720 ns, 0.72 × | 600 ns, 0.60 × | 3 | 6, 2.00 × | 9 |";
         assert!(text.contains(cells), "{text}");
         assert!(text.ends_with("0.10 ms, 1.00 ×."), "{text}");
     }
