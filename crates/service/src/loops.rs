@@ -154,7 +154,10 @@ async fn warm(core: Arc<Core>) {
         core.wakers.warm_requests.notified().await;
         loop {
             let started = Instant::now();
-            let report = core.engine.warm(core.clock.now()).await;
+            // Choosing is computing, and on a busy stream there is no end of it: whoever shares the
+            // thread, the connection to L2 among them, has a turn in between.
+            let turn = tokio::task::yield_now;
+            let report = core.engine.warm_in_turns(core.clock.now(), turn).await;
             if report.operations == 0 {
                 break;
             }
@@ -166,6 +169,7 @@ async fn warm(core: Arc<Core>) {
             }
             // With more waiting than one batch, the next warmer may help.
             core.wakers.warm_requests.notify_one();
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -185,3 +185,65 @@ async fn a_reorganisation_and_a_gap_are_told_by_the_name_of_the_chain() {
     assert_eq!(level("ethereum").await, Level::L2);
     forewarm.shutdown().await;
 }
+
+/// On a stream for which L1 has everything no warm waits for L2, and there is no end of requests: who reads
+/// from L2 on the same thread must have its turn all the same.
+#[tokio::test]
+async fn choosing_what_to_warm_lets_others_have_their_turn() {
+    const PAIRS: usize = 2_000;
+    let shared: Arc<dyn SharedCache> = Arc::new(Memory::default());
+    let builder = Forewarm::builder().preset("balanced").shared_cache(shared);
+    let forewarm = builder.build().await.expect("it starts");
+    let engine = &forewarm.core().engine;
+    let keys: Vec<Key> = (0..PAIRS)
+        .map(|n| {
+            forewarm
+                .key("ethereum", &format!("pair-{n}"))
+                .expect("well-formed")
+        })
+        .collect();
+    let update = |key: &Key| {
+        let update = Update {
+            at: forewarm.now(),
+            version: None,
+            value: Some("v".into()),
+            ttl: None,
+        };
+        forewarm.observe_update(key, update).expect("of now");
+    };
+    keys.iter().for_each(update);
+    for _ in 0..3 {
+        for key in &keys {
+            assert!(forewarm.get(key).await.expect("read").is_some());
+        }
+    }
+    until(
+        || engine.is_idle(),
+        || tokio::time::sleep(Duration::from_millis(1)),
+    )
+    .await;
+
+    // All at once, and the thread is not given up until they are learned: a request for each.
+    keys.iter().for_each(update);
+    let nap = || std::future::ready(std::thread::sleep(Duration::from_millis(1)));
+    until(|| !engine.has_news(), nap).await;
+    let requests = engine.status(forewarm.now()).queue_depth;
+    assert!(requests > PAIRS / 2, "{requests} requests");
+    let turns = until(|| engine.is_idle(), tokio::task::yield_now).await;
+    assert!(
+        turns >= requests / 64,
+        "{turns} turns while {requests} requests were served"
+    );
+    forewarm.shutdown().await;
+}
+
+/// Waits step by step until something holds; how many steps it took.
+async fn until<F: Future<Output = ()>>(holds: impl Fn() -> bool, step: impl Fn() -> F) -> usize {
+    for steps in 0..1_000_000 {
+        if holds() {
+            return steps;
+        }
+        step().await;
+    }
+    panic!("it never does");
+}
