@@ -225,7 +225,7 @@ async fn choosing_what_to_warm_lets_others_have_their_turn() {
 
     // All at once, and the thread is not given up until they are learned: a request for each.
     keys.iter().for_each(update);
-    let nap = || std::future::ready(std::thread::sleep(Duration::from_millis(1)));
+    let nap = || async { std::thread::sleep(Duration::from_millis(1)) };
     until(|| !engine.has_news(), nap).await;
     let requests = engine.status(forewarm.now()).queue_depth;
     assert!(requests > PAIRS / 2, "{requests} requests");
