@@ -33,7 +33,7 @@ mod tap;
 mod warming;
 mod write;
 
-use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::{AtomicU64, AtomicUsize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +132,8 @@ pub struct Engine {
     l2: Arc<dyn SharedCache>,
     metrics: Arc<Metrics>,
     flights: Flights,
+    /// Calls of [`Engine::warm`] between taking requests and the departure of what they asked for.
+    choosing: AtomicUsize,
     /// In which blocks values have changed.
     blocks: Mutex<Blocks>,
     freshness: Freshness,
@@ -228,6 +230,7 @@ impl Engine {
             wake_warmer: parts.wake_warmer,
             strategy_label: RwLock::new(label),
             flights: Flights::default(),
+            choosing: AtomicUsize::new(0),
             blocks: Mutex::new(Blocks::new(config.most_tagged)),
             freshness: Freshness::default(),
             ledger: Mutex::default(),

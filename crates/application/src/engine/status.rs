@@ -9,6 +9,7 @@ use crate::governor::TurnedDown;
 use crate::ledger::Outcomes;
 use crate::metrics::{BreakerState, OperationTotals};
 use crate::ports::Usage;
+use crate::sync::atomic::Ordering;
 
 /// A partner of a pair, for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,10 +109,13 @@ impl Engine {
         known
     }
 
-    /// Whether nothing waits: no event to learn, no request to serve, no key on its way. A batch
-    /// between the queue and its departure is not seen, which takes microseconds.
+    /// Whether nothing waits: no event to learn, no request to serve, no key on its way.
     pub fn is_idle(&self) -> bool {
-        !self.has_news() && self.flights.is_empty() && self.learner.lock().queued() == 0
+        // In the order in which things move, so that nothing is missed for moving meanwhile.
+        !self.has_news()
+            && self.learner.lock().queued() == 0
+            && self.choosing.load(Ordering::SeqCst) == 0
+            && self.flights.is_empty()
     }
 
     /// What L1 holds.

@@ -1,7 +1,7 @@
 //! Warming: requests → selection → peek → budget → one L2 read → L1 if newer → ledger.
 
 use crate::sync::MutexGuard;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Standing, Timestamp};
 use smallvec::SmallVec;
@@ -42,6 +42,22 @@ struct Chosen {
     overdue: usize,
 }
 
+/// One that chooses, however it ends.
+struct Choosing<'a>(&'a AtomicUsize);
+
+impl<'a> Choosing<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Choosing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// One request with the keys it would like.
 struct Wish {
     source: Key,
@@ -70,6 +86,7 @@ impl Engine {
         now: Timestamp,
         turn: impl Fn() -> T,
     ) -> WarmReport {
+        let choosing = Choosing::begin(&self.choosing);
         let mut chosen = Chosen::default();
         while self.choose_some(&mut chosen, now) {
             turn().await;
@@ -103,6 +120,7 @@ impl Engine {
                 batch.push((wish.source, tickets));
             }
         }
+        drop(choosing);
         if !batch.is_empty() {
             self.serve(batch, now, &mut report).await;
         }
