@@ -3,6 +3,7 @@
 mod association;
 mod ghosts;
 mod octet;
+mod octets;
 mod partners;
 mod weak;
 
@@ -18,7 +19,8 @@ use crate::time::Timestamp;
 
 use association::{LEAST_NEW, Others, is_new};
 use ghosts::GHOSTS;
-use octet::{First, LANES, NONE, Octets, Partner};
+use octet::{First, LANES, NONE, Partner};
+use octets::Octets;
 
 pub use association::{AsTarget, Association, Detail};
 pub use partners::Partners;

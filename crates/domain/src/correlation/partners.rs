@@ -4,7 +4,8 @@ use crate::number::{Octave, Short};
 use crate::pair::PairId;
 
 use super::ghosts::Ghosts;
-use super::octet::{NONE, Octets};
+use super::octet::NONE;
+use super::octets::Octets;
 
 /// Where the partners of all rows lie, and what counting needs of scratch.
 ///

@@ -1,6 +1,7 @@
 //! Who of a full row makes room for newcomers.
 
-use super::octet::{LANES, MOST_OCTETS};
+use super::octet::LANES;
+use super::octets::MOST_OCTETS;
 
 /// Lanes at most.
 const MOST: usize = MOST_OCTETS * LANES;
