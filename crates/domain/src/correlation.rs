@@ -160,8 +160,7 @@ impl Row {
         strangers.len()
     }
 
-    /// The strangers from number `settled` on take the places of weaker partners, or do not: first those
-    /// that were here lately, then those that never were, nearest first.
+    /// The strangers from number `settled` on take the places of weaker partners, or do not: nearest first.
     fn compete(
         &mut self,
         settled: usize,
@@ -180,26 +179,21 @@ impl Row {
         let mut weak = octets.weak(len, self.windows, number, one, self.hand);
         let mut next_ghost = self.next_ghost;
         if let Some(ghosts) = &mut ghosts {
-            // Its first time is remembered.
-            let first = First::of(2.0 * one, number);
             for stranger in strangers.iter_mut() {
                 stranger.returns = ghosts.take(stranger.pair);
-                if stranger.returns {
-                    let lane = weak
-                        .take()
-                        .or_else(|| self.yielding(2.0 * one, octets, random));
-                    let left =
-                        lane.map_or(stranger.pair, |lane| octets.begin(lane, stranger, first));
-                    ghosts.remember(left, &mut next_ghost);
-                }
             }
         }
-        let first = First::of(one, number);
+        let (once, twice) = (First::of(one, number), First::of(2.0 * one, number));
         let mut is_contested = false;
-        for stranger in strangers.iter().filter(|stranger| !stranger.returns) {
+        for stranger in strangers.iter() {
+            // The first time of who returns is remembered.
+            let (first, count) = match stranger.returns {
+                true => (twice, 2.0 * one),
+                false => (once, one),
+            };
             let mut lane = weak.take();
             if lane.is_none() && !is_contested {
-                lane = self.yielding(one, octets, random);
+                lane = self.yielding(count, octets, random);
             }
             is_contested |= lane.is_some();
             let left = lane.map_or(stranger.pair, |lane| octets.begin(lane, stranger, first));

@@ -170,9 +170,9 @@ fn where_nothing_can_be_learned_nobody_is_worse_than_off() {
 }
 
 /// Half-way every association changes at once. What was learned before must not stand in the way:
-/// half a minute later three quarters of what was removed half a minute after the start are removed again.
+/// the stream is learned again as fast as it was at first.
 #[test]
-fn after_a_flip_adaptive_learns_nearly_as_fast_as_from_the_start() {
+fn after_a_flip_adaptive_learns_as_fast_as_from_the_start() {
     let seconds = |n| Duration::from_secs(n);
     for seed in [1, 2, 3] {
         let events = recording(Profile::Flip, seed, 20_000, 120);
@@ -204,7 +204,7 @@ fn after_a_flip_adaptive_learns_nearly_as_fast_as_from_the_start() {
         assert!(before > 0.3, "seed {seed}: nothing to lose: {before:.3}");
         assert!(at_once < 0.5 * before, "seed {seed}: it is no flip");
         assert!(
-            again > 0.75 * at_first,
+            again > 0.8 * at_first,
             "seed {seed}: {again:.3} again, {at_first:.3} at first"
         );
     }
