@@ -5,16 +5,18 @@
 //! ```text
 //! observe_update / get ─► L1 ─► event queue (bounded, lossy, counted)
 //! learn                ─► model ─► warm queue (bounded, one request a pair)
-//! warm                 ─► select ─► peek ─► budget ─► ONE L2 read ─► L1 if newer ─► ledger
+//! choose               ─► select ─► L1 filter ─► chosen (bounded)
+//! serve                ─► peek ─► budget ─► ONE L2 read ─► L1 if newer ─► ledger
 //! ```
 //!
 //! Every method takes `now`; nothing here reads a clock. `observe_*` and hits of `get` are
 //! synchronous and allocate nothing. Locks, in the order in which they may be held: learner →
-//! backlog → ghost → rollout; drift → learner; blocks → flights → ledger → L1's own; governor and shadow hold
-//! nothing else.
+//! backlog → ghost → rollout; drift → learner; blocks → flights → ledger → L1's own; governor, shadow and chosen
+//! hold nothing else.
 
 mod absences;
 mod associations;
+mod choosing;
 mod config;
 mod control;
 mod drift;
@@ -67,7 +69,7 @@ pub use listeners::{Listening, Origin, Told};
 pub use reorg::Reorg;
 pub use status::{Correlation, Status};
 pub use tap::{Heard, Tap, TapCounts};
-pub use warming::WarmReport;
+pub use warming::{Sent, WarmReport};
 pub use write::{Announced, Written};
 
 /// An update as a feed tells it.
@@ -132,8 +134,10 @@ pub struct Engine {
     l2: Arc<dyn SharedCache>,
     metrics: Arc<Metrics>,
     flights: Flights,
-    /// Calls of [`Engine::warm`] between taking requests and the departure of what they asked for.
+    /// Calls of [`Engine::choose`] under way.
     choosing: AtomicUsize,
+    /// What they chose and nobody has fetched yet.
+    chosen: Mutex<choosing::Chosen>,
     /// In which blocks values have changed.
     blocks: Mutex<Blocks>,
     freshness: Freshness,
@@ -188,9 +192,9 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// For the keys of a restored model.
     pub key_of: KeyOf,
-    /// Called after an event was queued.
+    /// Called after an event or a request was queued, and when there is room for choices again.
     pub wake_learner: Waker,
-    /// Called after a request was queued.
+    /// Called after something was chosen.
     pub wake_warmer: Waker,
 }
 
@@ -231,6 +235,7 @@ impl Engine {
             strategy_label: RwLock::new(label),
             flights: Flights::default(),
             choosing: AtomicUsize::new(0),
+            chosen: Mutex::default(),
             blocks: Mutex::new(Blocks::new(config.most_tagged)),
             freshness: Freshness::default(),
             ledger: Mutex::default(),

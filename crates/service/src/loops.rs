@@ -116,25 +116,26 @@ fn push_metrics(core: &Arc<Core>) -> Option<JoinHandle<()>> {
     Some(tokio::spawn(telemetry.push(collector, instance, every)))
 }
 
-/// A thread of its own: learning is never held up by the runtime, and never holds it up. Ends
-/// with an empty queue.
+/// A thread of its own: learning and choosing are computing, are never held up by the runtime, and never
+/// hold it up. Ends with an empty queue.
 fn learn(core: &Core) {
     let mut parked_at = Duration::ZERO;
     let mut gathers = false;
     loop {
-        let mut learned = 0;
+        let mut done = 0;
         loop {
             core.vitals.learner_lives(core.clock.running());
-            match core.engine.learn(core.clock.now()) {
+            let now = core.clock.now();
+            match core.engine.learn(now) + core.engine.choose(now) {
                 0 => break,
-                more => learned += more,
+                more => done += more,
             }
         }
         if core.vitals.stopping.load(Ordering::Acquire) {
             return;
         }
         let running = core.clock.running();
-        if learned > 0 && (gathers || running.saturating_sub(parked_at) < BUSY) {
+        if done > 0 && (gathers || running.saturating_sub(parked_at) < BUSY) {
             // Not parked, so that nobody pays for waking it.
             gathers = true;
             thread::sleep(GATHER);
@@ -143,7 +144,7 @@ fn learn(core: &Core) {
         gathers = false;
         parked_at = running;
         core.wakers.park_learner(NAP, || {
-            core.engine.has_news() || core.vitals.stopping.load(Ordering::Acquire)
+            core.engine.has_work() || core.vitals.stopping.load(Ordering::Acquire)
         });
     }
 }
@@ -151,25 +152,18 @@ fn learn(core: &Core) {
 async fn warm(core: Arc<Core>) {
     loop {
         // A wake-up before this line is remembered.
-        core.wakers.warm_requests.notified().await;
+        core.wakers.chosen.notified().await;
         loop {
             let started = Instant::now();
-            // Choosing is computing, and on a busy stream there is no end of it: whoever shares the
-            // thread, the connection to L2 among them, has a turn in between.
-            let turn = tokio::task::yield_now;
-            let report = core.engine.warm_in_turns(core.clock.now(), turn).await;
+            let report = core.engine.serve(core.clock.now()).await;
             if report.operations == 0 {
                 break;
             }
-            if !report.sent.is_empty() {
-                core.engine.warm_took(started.elapsed());
+            for sent in report.sent {
+                let took = sent.waited + started.elapsed();
+                core.engine.warm_took(took);
+                core.metrics.warming_duration(sent.chain, took);
             }
-            for chain in report.sent {
-                core.metrics.warming_duration(chain, started.elapsed());
-            }
-            // With more waiting than one batch, the next warmer may help.
-            core.wakers.warm_requests.notify_one();
-            tokio::task::yield_now().await;
         }
     }
 }

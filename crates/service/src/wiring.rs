@@ -48,7 +48,8 @@ pub(crate) struct Wakers {
     pub(crate) learner: OnceLock<Thread>,
     /// The learner sleeps until somebody wakes it.
     learner_parked: AtomicBool,
-    pub(crate) warm_requests: Notify,
+    /// Something waits to be fetched.
+    pub(crate) chosen: Notify,
 }
 
 impl Wakers {
@@ -108,7 +109,7 @@ pub(crate) fn core(config: Config, options: Options) -> Result<Arc<Core>, StartE
         metrics: Arc::clone(&metrics),
         key_of: Box::new(move |bytes, database| keys.key_from_bytes(bytes, database)),
         wake_learner: Box::new(move || for_learner.wake_learner()),
-        wake_warmer: Box::new(move || for_warmer.warm_requests.notify_one()),
+        wake_warmer: Box::new(move || for_warmer.chosen.notify_one()),
     };
     let shadow = Shadow::new(&config)?;
     let engine = Engine::new(engine_config(&config, config.rollout(&codec)), parts)

@@ -12,7 +12,7 @@ use super::{Engine, Ghost, Observation, What};
 use crate::learner::{Learner, Offer, Request, horizon};
 use crate::metrics::DropReason;
 
-/// Events learned under one hold of the lock: some 50 µs, which is what a warm may have to wait.
+/// Events learned under one hold of the lock: some 50 µs, which is what a choice may have to wait.
 const BATCH: usize = 64;
 
 /// The same when so many wait that some are about to be lost: then learning comes before warming, of
@@ -62,7 +62,7 @@ impl Engine {
         let mut backlog = self.backlog.lock();
         let mut ghost = self.ghost.lock();
         let rollout = self.rollout.read();
-        let mut queued = self.ask_first(&mut learner, &mut backlog, &rollout, now);
+        self.ask_first(&mut learner, &mut backlog, &rollout, now);
         let most = if backlog.len() > self.events.capacity() / 4 {
             LARGE_BATCH
         } else {
@@ -73,17 +73,14 @@ impl Engine {
         {
             learned += 1;
             self.keep_ghost(&mut ghost, &waiting.seen, now);
-            queued |= self.learn_one(&mut learner, &rollout, waiting, now);
+            self.learn_one(&mut learner, &rollout, waiting, now);
         }
         drop(backlog);
         drop(rollout);
         drop(ghost);
-        // A warmer that waits gets its turn before the next batch: this loop would else have the
+        // Whoever waits for the model gets its turn before the next batch: this loop would else have the
         // lock again before that one is awake.
         MutexGuard::unlock_fair(learner);
-        if queued {
-            (self.wake_warmer)();
-        }
         learned
     }
 
@@ -93,15 +90,14 @@ impl Engine {
     }
 
     /// Takes queued events in, as long as there is room, and asks for what follows those of known
-    /// pairs; whether a request was queued.
+    /// pairs.
     fn ask_first(
         &self,
         learner: &mut Learner,
         backlog: &mut VecDeque<Waiting>,
         rollout: &Rollout,
         now: Timestamp,
-    ) -> bool {
-        let mut queued = false;
+    ) {
         for _ in 0..ASKED_AT_ONCE {
             if backlog.len() >= self.events.capacity() {
                 break;
@@ -122,11 +118,9 @@ impl Engine {
                 };
                 let offer = self.offer(learner, &seen.key, request);
                 asked = offer != Offer::NothingKnown;
-                queued |= offer == Offer::Queued;
             }
             backlog.push_back(Waiting { seen, asked });
         }
-        queued
     }
 
     fn learn_one(
@@ -135,12 +129,12 @@ impl Engine {
         rollout: &Rollout,
         Waiting { seen, asked }: Waiting,
         now: Timestamp,
-    ) -> bool {
+    ) {
         let Some(op) = seen.what.op() else {
-            return false;
+            return;
         };
         if rollout.mode(&seen.key) == Mode::Off {
-            return false;
+            return;
         }
         let event = Event {
             key: seen.key,
@@ -149,7 +143,9 @@ impl Engine {
         };
         let request = learner.observe(&event, seen.what.trigger(), now);
         self.metrics.updates_tracked(event.key.chain(), 1);
-        !asked && self.offer(learner, &event.key, Request { at: now, ..request }) == Offer::Queued
+        if !asked {
+            self.offer(learner, &event.key, Request { at: now, ..request });
+        }
     }
 
     fn offer(&self, learner: &mut Learner, key: &Key, request: Request) -> Offer {
@@ -200,7 +196,7 @@ impl Engine {
         });
         drop(learner);
         if queued {
-            (self.wake_warmer)();
+            (self.wake_learner)();
         }
         queued
     }

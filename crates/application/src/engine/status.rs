@@ -115,6 +115,7 @@ impl Engine {
         !self.has_news()
             && self.learner.lock().queued() == 0
             && self.choosing.load(Ordering::SeqCst) == 0
+            && self.chosen.lock().is_empty()
             && self.flights.is_empty()
     }
 

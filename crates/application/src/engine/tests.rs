@@ -4,6 +4,7 @@ mod absent;
 mod announced;
 mod books;
 mod breaker;
+mod choosing;
 mod demand;
 mod drift;
 mod explain;

@@ -1,221 +1,102 @@
 //! Warming: requests → selection → peek → budget → one L2 read → L1 if newer → ledger.
 
-use crate::sync::MutexGuard;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use forewarm_domain::{Attempt, ChainId, Key, Mode, Operation, PairId, Standing, Timestamp};
-use smallvec::SmallVec;
+use crate::sync::atomic::Ordering;
+
+use forewarm_domain::{Attempt, ChainId, Key, Operation, Timestamp};
 use tokio::time::Instant;
 
+use super::choosing::Wish;
 use super::lookup::Limit;
 use super::{Engine, Level};
 use crate::flights::{Arrival, Ticket};
 use crate::governor::Risk;
-use crate::learner::{Learner, Request, stay};
+use crate::learner::stay;
 use crate::metrics::{DropReason, EvictionReason, StrategyLabel};
 use crate::ports::{Cached, Placement, SharedCacheError, Stored};
-
-/// Requests chosen for under one hold of the learner's lock: a choice takes 5 to 11 µs. Events wait for the
-/// lock, and reads of L2 for two turns of a thread that others choose on.
-const CHOSEN_AT_ONCE: usize = 8;
 
 /// What one call of [`Engine::warm`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WarmReport {
     /// Requests taken from the queue. 0 = it was empty.
     pub operations: usize,
-    /// The chains of the operations whose keys were read from L2, for the caller's stop-watch.
-    pub sent: Vec<ChainId>,
+    /// The operations whose keys were read from L2, for the caller's stop-watch.
+    pub sent: Vec<Sent>,
     /// Keys read.
     pub keys: usize,
     /// Keys placed in L1.
     pub warmed: usize,
 }
 
-/// What a call has chosen so far.
-#[derive(Default)]
-struct Chosen {
-    wishes: Vec<Wish>,
-    /// Keys wanted.
-    keys: usize,
-    /// Requests that had waited for too long.
-    overdue: usize,
+/// An operation that read L2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The chain of its source.
+    pub chain: ChainId,
+    /// From its request to the call that served it.
+    pub waited: Duration,
 }
 
-/// One that chooses, however it ends.
-struct Choosing<'a>(&'a AtomicUsize);
-
-impl<'a> Choosing<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Choosing<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// One request with the keys it would like.
-struct Wish {
+/// One wish with leave to fetch.
+struct Boarded<'a> {
     source: Key,
-    /// Pairs the strategy chose; those that L1 has are neither wanted nor shadowed.
-    selected: usize,
-    /// To be fetched.
-    wanted: Vec<Key>,
-    /// To be accounted for only.
-    shadowed: Vec<Key>,
-    /// What the event asks for when this is on its way.
-    next: Option<Request>,
+    asked: Timestamp,
+    tickets: Vec<Ticket<'a>>,
 }
 
 impl Engine {
-    /// The warm loop's body: takes the waiting requests, at most as many as fill one L2 read,
-    /// and serves them with that one read.
+    /// The whole of it in one call: chooses for the waiting requests, at most as many as fill one L2
+    /// read, and serves them with that one read.
     pub async fn warm(&self, now: Timestamp) -> WarmReport {
-        self.warm_in_turns(now, || std::future::ready(())).await
+        let mut taken = 0;
+        while taken < self.config.max_keys_per_read {
+            match self.choose(now) {
+                0 => break,
+                some => taken += some,
+            }
+        }
+        let mut report = self.serve(now).await;
+        report.operations = report.operations.max(taken);
+        report
     }
 
-    /// [`warm`](Self::warm) that waits for `turn` between two lots of choices, and so lets others use
-    /// the thread. Where L1 has all that is chosen nothing is read from L2, so nothing else is
-    /// waited for.
-    pub async fn warm_in_turns<T: Future<Output = ()>>(
-        &self,
-        now: Timestamp,
-        turn: impl Fn() -> T,
-    ) -> WarmReport {
-        let choosing = Choosing::begin(&self.choosing);
-        let mut chosen = Chosen::default();
-        while self.choose_some(&mut chosen, now) {
-            turn().await;
-        }
-        let Chosen {
-            wishes, overdue, ..
-        } = chosen;
+    /// The warm loop's body: fetches what [`choose`](Self::choose) chose, at most as much as fills one
+    /// L2 read, with that one read.
+    pub async fn serve(&self, now: Timestamp) -> WarmReport {
+        let wishes = self.chosen.lock().take(self.config.max_keys_per_read);
         let mut report = WarmReport {
-            operations: wishes.len() + overdue,
+            operations: wishes.len(),
             ..WarmReport::default()
         };
-        let strategy = *self.strategy_label.read();
-        let mut batch: Vec<(Key, Vec<Ticket<'_>>)> = Vec::new();
+        if wishes.is_empty() {
+            return report;
+        }
+        let mut batch = Vec::with_capacity(wishes.len());
         for wish in wishes {
-            if let (Some(strategy), selected @ 1..) = (strategy, wish.selected) {
-                self.metrics
-                    .pairs_selected(wish.source.chain(), strategy, selected as u64);
-            }
-            self.pretend(&wish);
             let boarded = self.board(&wish, now);
             if let (Some(_), Some(next)) = (&boarded, wish.next) {
                 self.learner.lock().offer(next);
             }
-            let Some(tickets) = boarded else {
-                self.count_operation(&wish.source, Operation::Error);
-                continue;
-            };
-            if tickets.is_empty() {
-                self.count_operation(&wish.source, Operation::Skipped);
-            } else {
-                batch.push((wish.source, tickets));
+            match boarded {
+                None => self.count_operation(&wish.source, Operation::Error),
+                Some(tickets) if tickets.is_empty() => {
+                    self.count_operation(&wish.source, Operation::Skipped);
+                }
+                Some(tickets) => batch.push(Boarded {
+                    source: wish.source,
+                    asked: wish.asked,
+                    tickets,
+                }),
             }
         }
-        drop(choosing);
+        self.chosen.lock().boarded(report.operations);
+        // There is room again, and perhaps another part to choose.
+        (self.wake_learner)();
         if !batch.is_empty() {
-            self.serve(batch, now, &mut report).await;
+            self.fetch_chosen(batch, now, &mut report).await;
         }
         report
-    }
-
-    /// Takes some requests and asks the strategy, under the learner's lock; whether there may be more, and
-    /// room for it.
-    fn choose_some(&self, chosen: &mut Chosen, now: Timestamp) -> bool {
-        let (turned_down, price) = {
-            let governor = self.governor.lock();
-            (governor.turned_down().is_some(), governor.price())
-        };
-        let cap = if turned_down {
-            0
-        } else {
-            self.config.max_pairs_per_warm
-        };
-        let mut learner = self.learner.lock();
-        for _ in 0..CHOSEN_AT_ONCE {
-            let Some(request) = learner.next_request() else {
-                return false;
-            };
-            let Some(source) = learner.key(request.pair).cloned() else {
-                continue;
-            };
-            if now.since(request.at) > self.config.request_deadline {
-                self.metrics.dropped(source.chain(), DropReason::Deadline);
-                self.attempts.count(Attempt::Dropped, 1);
-                self.count_operation(&source, Operation::Skipped);
-                chosen.overdue += 1;
-                continue;
-            }
-            let wish = self.choose(&mut learner, request, source, now, (cap, price));
-            chosen.keys += wish.wanted.len();
-            chosen.wishes.push(wish);
-        }
-        // The learner's turn, before another lot is taken.
-        MutexGuard::unlock_fair(learner);
-        let most = self.config.max_keys_per_read;
-        chosen.keys < most && chosen.wishes.len() < most
-    }
-
-    /// What the strategy would fetch for a request, by mode: the source's chain must be on for
-    /// anything to be fetched, and each key decides for itself by its chain and its side of the
-    /// percentage. So a pair is warmed for everybody or for nobody, and the two sides of a
-    /// roll-out can be compared.
-    fn choose(
-        &self,
-        learner: &mut Learner,
-        request: Request,
-        source: Key,
-        now: Timestamp,
-        (cap, price): (usize, f32),
-    ) -> Wish {
-        let rollout = self.rollout.read();
-        let most = rollout.chain(source.chain()).mode;
-        let cap = if most == Mode::Off { 0 } else { cap };
-        let absent = |key: &Key| !self.l1.has(key, now);
-        let closed = self.is_closed();
-        let standing = |_, key: &Key| match self.l1.standing(key, now) {
-            Standing::Fresh => Standing::Fresh,
-            Standing::Absent if closed => Standing::Fresh,
-            _ if self.flights.is_flying(key) => Standing::Fresh,
-            lacking => lacking,
-        };
-        learner.select(request, now, cap, price, standing);
-        let next = learner.continuation(request);
-        let selected: SmallVec<[PairId; 16]> = learner
-            .selected()
-            .iter()
-            .map(|candidate| candidate.pair)
-            .collect();
-        let (mut wanted, mut shadowed) = (Vec::new(), Vec::new());
-        for &pair in &selected {
-            let Some(key) = learner.key(pair).cloned() else {
-                continue;
-            };
-            if !absent(&key) {
-                self.attempts.count(Attempt::AlreadyCached, 1);
-                continue;
-            }
-            match rollout.mode(&key).min(most) {
-                Mode::On => wanted.push(key),
-                Mode::Shadow => shadowed.push(key),
-                Mode::Off => {}
-            }
-        }
-        Wish {
-            source,
-            selected: selected.len(),
-            wanted,
-            shadowed,
-            next,
-        }
     }
 
     /// Drops what L1 has or is on its way, then what the budget does not cover. `None`: there was
@@ -268,24 +149,11 @@ impl Engine {
         }
     }
 
-    /// Shadow: accounts for what would have been done.
-    fn pretend(&self, wish: &Wish) {
-        if wish.shadowed.is_empty() {
-            return;
-        }
-        self.shadow.would_warm(&wish.shadowed);
-    }
-
-    async fn serve(
-        &self,
-        batch: Vec<(Key, Vec<Ticket<'_>>)>,
-        now: Timestamp,
-        report: &mut WarmReport,
-    ) {
+    async fn fetch_chosen(&self, batch: Vec<Boarded<'_>>, now: Timestamp, report: &mut WarmReport) {
         let keys: Vec<Key> = batch
             .iter()
-            .flat_map(|(_, tickets)| tickets)
-            .map(|t| t.key().clone())
+            .flat_map(|boarded| &boarded.tickets)
+            .map(|ticket| ticket.key().clone())
             .collect();
         report.keys = keys.len();
         let sent = Instant::now();
@@ -311,8 +179,12 @@ impl Engine {
             Operation::Success | Operation::Skipped => {}
         }
         let mut stored = answer.unwrap_or_default().into_iter();
-        for (source, tickets) in batch {
-            report.sent.push(source.chain());
+        for boarded in batch {
+            let (source, tickets) = (boarded.source, boarded.tickets);
+            report.sent.push(Sent {
+                chain: source.chain(),
+                waited: now.since(boarded.asked),
+            });
             self.count_operation(&source, status);
             if status == Operation::Success {
                 let warmed = tickets.into_iter().fold(0, |warmed, ticket| {
@@ -416,7 +288,7 @@ impl Engine {
 
     /// A warm took this long, from its request to its keys in L1: reads that come sooner are not
     /// to be helped.
-    pub fn warm_took(&self, took: std::time::Duration) {
+    pub fn warm_took(&self, took: Duration) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let before = self.warm_us.load(Ordering::Relaxed);
         // Lost updates of two loops at once are harmless.
@@ -439,8 +311,8 @@ impl Engine {
     }
 
     /// What a warm takes lately; zero before the first. Believed less and less while there are none.
-    pub fn warms_take(&self) -> std::time::Duration {
-        std::time::Duration::from_micros(self.warm_us.load(Ordering::Relaxed))
+    pub fn warms_take(&self) -> Duration {
+        Duration::from_micros(self.warm_us.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_strategy_label(&self, name: &str) {

@@ -182,7 +182,7 @@ fn report(arguments: &CapacityArguments, needs: &Needs) -> String {
     row(
         "choosing what to warm",
         cores(needs.choosing),
-        "under the learner's lock",
+        "on the learner's thread",
     );
     let rate = |rate: f64| format!("{rate:.0}/s");
     row(
@@ -198,7 +198,7 @@ fn report(arguments: &CapacityArguments, needs: &Needs) -> String {
     if needs.learning + needs.choosing > COMFORT {
         let _ = writeln!(
             text,
-            "\nLearning and choosing share one lock and want {:.2} of a core: past {COMFORT} bursts wait, past 1 \
+            "\nLearning and choosing share one thread and want {:.2} of a core: past {COMFORT} bursts wait, past 1 \
              events are lost to learning (counted; L1 hears of every one). Give each instance a share of the chains.",
             needs.learning + needs.choosing
         );
@@ -243,7 +243,7 @@ mod tests {
             model < 500e6 && model > 400e6,
             "{model}: measured were some 450 bytes a pair"
         );
-        assert!(!report(&large, &large.needs()).contains("share one lock"));
+        assert!(!report(&large, &large.needs()).contains("share one thread"));
         large.updates_per_s = 4e5;
         assert!(report(&large, &large.needs()).contains("lost to learning"));
     }

@@ -265,26 +265,13 @@ async fn what_warms_took_in_an_overload_is_not_believed_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_chosen_in_turns_and_is_not_idle_meanwhile() {
-    let mut world = world(100, |_| {});
-    let sources: Vec<Key> = (101..117).map(key).collect();
-    for (source, target) in sources.iter().zip(11..) {
-        world.teach(source, &[key(target)]);
-        world.l2.set(&key(target), "value", None);
-    }
-    while world.engine.learner.lock().next_request().is_some() {}
-    assert!(world.engine.is_idle());
-    sources.iter().for_each(|source| world.trigger(source));
-    let turns = std::cell::Cell::new(0);
-    let turn = || {
-        turns.set(turns.get() + 1);
-        assert!(!world.engine.is_idle(), "turn {}", turns.get());
-        std::future::ready(())
-    };
-    let report = world.engine.warm_in_turns(world.now(), turn).await;
-    assert_eq!((report.operations, turns.get()), (16, 2), "by eight");
-    assert_eq!(world.l2.calls().len(), 1, "one read for all of them");
-    assert!(world.engine.is_idle());
+async fn a_warm_takes_as_long_as_its_request_waits_and_more() {
+    let mut world = taught(1, |_| {});
+    world.trigger(&key(1));
+    world.pass(Duration::from_millis(3));
+    let report = world.warm().await;
+    let waited: Vec<Duration> = report.sent.iter().map(|sent| sent.waited).collect();
+    assert_eq!(waited, [Duration::from_millis(3)]);
 }
 
 #[tokio::test(start_paused = true)]
