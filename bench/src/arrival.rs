@@ -15,6 +15,11 @@ const GROUPS: usize = 1_143;
 const WATCHED: usize = 64;
 const PACE: u64 = 35_000;
 const BLOCK: usize = 8_750;
+/// Updates to one that is watched: at a steady pace 250 groups a second want six keys each, and the others
+/// are read by nobody, so that they are soon not worth warming.
+const STEADY_TO_ONE: usize = 140;
+/// The same in a block, whose watched groups are all under way at once.
+const BLOCK_TO_ONE: usize = 350;
 /// A partner that has not come by then counts with this time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -160,7 +165,7 @@ fn steady(
         for n in 0..BLOCK {
             due += gap;
             wait_until(due, || watch.look(job));
-            if n % 350 == 0 {
+            if n % STEADY_TO_ONE == 0 {
                 watch.begin(job);
             } else {
                 background(job);
@@ -178,7 +183,7 @@ fn blocks(
     run_paced(forewarm, job, watch, span, |job, watch| {
         let due = Instant::now() + gap(PACE) * BLOCK as u32;
         for n in 0..BLOCK {
-            if n % 350 == 0 {
+            if n % BLOCK_TO_ONE == 0 {
                 watch.begin(job);
             } else {
                 background(job);
