@@ -143,7 +143,7 @@ pub(crate) fn wait_until(due: Instant, mut meanwhile: impl FnMut()) {
 
 /// The longest that a generator sleeps between two looks. It wakes some 60 µs late, and then makes up
 /// for what was due meanwhile.
-const TICK: Duration = Duration::from_micros(200);
+const TICK: Duration = Duration::from_micros(100);
 
 /// The time between two of `pace` events a second.
 pub(crate) fn gap(pace: u64) -> Duration {
