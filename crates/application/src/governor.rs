@@ -11,7 +11,8 @@
 //! - worth: a fetch that is read one time in ten costs nine reads in vain. This is what the budget
 //!   says of its owner's wish: twice the budget halves it;
 //! - scarcity: the price rises as the allowance is used up, so that it is spent on the best
-//!   candidates without knowing their distribution;
+//!   candidates without knowing their distribution, and up to what a budget of b can pay for: a fetch
+//!   that is read one time in 1 + b;
 //! - pollution: what fetches push out of L1 is demanded now and then; measured against the ghost,
 //!   less what they happen to keep in.
 //!
@@ -96,7 +97,7 @@ const USUAL_BUDGET: f64 = 0.25;
 const MOST_WORTH: f64 = 0.3;
 /// However large the budget, less than this is noise.
 const NOISE: f64 = 0.02;
-/// The price of scarcity when the allowance is used up.
+/// The price of scarcity when the allowance is used up, at most.
 const DEAREST: f64 = 0.75;
 /// In between it rises with this power of the share used, so that the first extra reads are cheap. A
 /// steep rise makes it swing between a stream's phases, and the best price is the same throughout.
@@ -286,7 +287,10 @@ impl Governor {
         };
         let worth = LEAST_WORTH * USUAL_BUDGET / extra.max(1e-9);
         let used = self.recent.used(extra);
-        let scarcity = used.min(1.0).powf(STEEPNESS) * DEAREST;
+        // A fetch read with probability p removes p misses for 1 - p reads in vain. Where the budget lets
+        // the one cost as much as it allows of the other, p is this.
+        let even = 1.0 / (1.0 + extra);
+        let scarcity = used.min(1.0).powf(STEEPNESS) * DEAREST.min(even);
         let least = scarcity.max(worth.clamp(NOISE, MOST_WORTH));
         (least + self.pollution.per_fetch()).min(0.95) as f32
     }
@@ -411,6 +415,20 @@ mod tests {
         governor.grant(1_000, Risk::NONE);
         governor.off_would_read(10.0);
         assert_eq!(governor.grant(100, Risk::NONE), 10);
+    }
+
+    #[test]
+    fn where_all_is_spent_a_fetch_must_be_as_likely_to_be_read_as_the_budget_pays_for() {
+        let price_of_the_last = |extra| {
+            let mut governor = Governor::new(Some(extra));
+            governor.off_would_read(1_000.0);
+            governor.demand_reads(1_000);
+            governor.grant(usize::MAX, Risk::NONE);
+            governor.price()
+        };
+        assert_eq!(price_of_the_last(0.25), 0.75);
+        assert_eq!(price_of_the_last(1.0), 0.5);
+        assert_eq!(price_of_the_last(4.0), 0.2);
     }
 
     #[test]

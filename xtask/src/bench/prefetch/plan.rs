@@ -15,10 +15,11 @@ pub(super) enum Budget {
     /// Thousandths of the reads without warming.
     Permille(u32),
     Unlimited,
-    /// Unlimited reads, and nine tenths of L1 for what has not been read yet.
-    Roomy,
-    /// Nearly all of L1 for it, twice the partners, and twice the window and the fetches for an event:
-    /// as wide as published prefetchers fetch at their best.
+    /// Sixteen reads more for each that `off` would make, all of L1 for what has not been read yet, and the
+    /// nearest partners alone.
+    Near,
+    /// Eight reads more, nearly all of L1, and four times the partners, the window and the fetches for an
+    /// event: as wide as published prefetchers fetch at their best.
     Wide,
 }
 
@@ -33,7 +34,7 @@ pub(super) const BUDGETS: [Budget; 11] = [
     Budget::Permille(1_000),
     Budget::Permille(2_000),
     Budget::Unlimited,
-    Budget::Roomy,
+    Budget::Near,
     Budget::Wide,
 ];
 const QUICK_BUDGETS: [Budget; 3] = [Budget::Permille(0), DEFAULT, Budget::Unlimited];
@@ -43,7 +44,9 @@ impl Budget {
     pub(super) fn extra_l2_reads(self) -> String {
         match self {
             Self::Permille(permille) => (f64::from(permille) / 1_000.0).to_string(),
-            Self::Unlimited | Self::Roomy | Self::Wide => "unlimited".to_owned(),
+            Self::Near => "16".to_owned(),
+            Self::Wide => "8".to_owned(),
+            Self::Unlimited => "unlimited".to_owned(),
         }
     }
 
@@ -51,13 +54,17 @@ impl Budget {
     pub(super) fn settings(self) -> &'static [&'static str] {
         match self {
             Self::Permille(_) | Self::Unlimited => &[],
-            Self::Roomy => &["warming.budget.l1_share=0.9"],
+            Self::Near => &[
+                "warming.budget.l1_share=1.0",
+                "tracking.window_events=12",
+                "warming.adaptive.max_pairs=6",
+            ],
             Self::Wide => &[
                 "warming.budget.l1_share=0.95",
-                "tracking.max_partners=64",
-                "tracking.window_events=40",
-                "warming.max_pairs_per_warm=32",
-                "warming.adaptive.max_pairs=20",
+                "tracking.max_partners=128",
+                "tracking.window_events=80",
+                "warming.max_pairs_per_warm=64",
+                "warming.adaptive.max_pairs=40",
             ],
         }
     }
@@ -68,8 +75,8 @@ impl fmt::Display for Budget {
         match self {
             Self::Permille(permille) => write!(f, "{} %", f64::from(*permille) / 10.0),
             Self::Unlimited => f.write_str("unlimited"),
-            Self::Roomy => f.write_str("unlimited, share 0.9"),
-            Self::Wide => f.write_str("unlimited, wide"),
+            Self::Near => f.write_str("1600 %, near"),
+            Self::Wide => f.write_str("800 %, wide"),
         }
     }
 }
@@ -231,11 +238,11 @@ mod tests {
                 "1",
                 "2",
                 "unlimited",
-                "unlimited",
-                "unlimited"
+                "16",
+                "8"
             ]
         );
         let shown = [Budget::Permille(35), DEFAULT, Budget::Wide].map(|budget| budget.to_string());
-        assert_eq!(shown, ["3.5 %", "25 %", "unlimited, wide"]);
+        assert_eq!(shown, ["3.5 %", "25 %", "800 %, wide"]);
     }
 }
