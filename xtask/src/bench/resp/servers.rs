@@ -1,6 +1,5 @@
 //! The servers under test: each listens on a port of its own and ends with its value.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -21,18 +20,9 @@ impl Drop for Server {
     }
 }
 
-/// A program in a session of its own, as a service has one. In the client's session the scheduler takes
-/// the two for one job and wakes the one for the other at half the cost: a server that was started by hand
-/// beside the client would seem to answer with half the work.
-fn in_own_session(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new("setsid");
-    command.arg(program);
-    command
-}
-
 pub(super) fn redis() -> Result<Server> {
     let port = free_port()?;
-    let process = in_own_session("redis-server")
+    let process = Command::new("redis-server")
         .args([
             "--port",
             &port.to_string(),
@@ -52,7 +42,7 @@ pub(super) fn redis() -> Result<Server> {
 pub(super) fn helper(binary: &Path, more: &[&str]) -> Result<Server> {
     let name = binary.file_name().unwrap_or_default().to_string_lossy();
     let port = free_port()?;
-    let process = in_own_session(binary)
+    let process = Command::new(binary)
         .arg(port.to_string())
         .args(more)
         .stderr(Stdio::null())
@@ -80,7 +70,7 @@ pub(super) fn forewarm(binary: &Path, redis: u16, settings: &[&str]) -> Result<S
         "http.addr=127.0.0.1:0",
         "resp.addr=127.0.0.1:0",
     ];
-    let mut command = in_own_session(binary);
+    let mut command = Command::new(binary);
     command.arg("serve");
     for setting in own.iter().chain(settings) {
         command.args(["--set", setting]);
