@@ -50,6 +50,11 @@ pub(crate) fn run(quick: bool) -> Result<()> {
             "< 0.1 %",
             (failed as f64) < 0.001 * sent as f64,
         );
+        let late = taught.error + taught.timeout;
+        Row::plain(
+            "the same of the bursts before, of 8,000 events each, that taught the groups",
+            format!("{late} of {}", late + taught.success),
+        );
         Ok(())
     })
 }
