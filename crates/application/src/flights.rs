@@ -17,7 +17,7 @@
 
 mod databases;
 
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::sync::Mutex;
@@ -41,36 +41,18 @@ pub enum Arrival {
     Abandoned,
 }
 
-/// A key on its way.
-#[derive(Debug)]
+/// A flight that demand reads wait for. Most flights have nobody who joins, and so none of these.
+#[derive(Debug, Default)]
 pub struct Flight {
-    warm: bool,
-    awaited: AtomicBool,
     arrival: OnceLock<Arrival>,
     ended: Notify,
 }
 
 impl Flight {
-    fn new(warm: bool) -> Self {
-        Self {
-            warm,
-            awaited: AtomicBool::new(false),
-            arrival: OnceLock::new(),
-            ended: Notify::new(),
-        }
-    }
-
     /// To be called once it is off the table: who joins from then on joins another.
     fn end(&self, arrival: Arrival) {
-        if self.is_awaited() {
-            let _ = self.arrival.set(arrival);
-            self.ended.notify_waiters();
-        }
-    }
-
-    /// Whether a demand read waits for it.
-    pub fn is_awaited(&self) -> bool {
-        self.awaited.load(Ordering::Acquire)
+        let _ = self.arrival.set(arrival);
+        self.ended.notify_waiters();
     }
 
     /// Waits for its end.
@@ -127,9 +109,23 @@ pub struct Flights {
 
 #[derive(Debug, Default)]
 struct Table {
-    reads: HashMap<Key, Arc<Flight>, RandomState>,
+    reads: HashMap<Key, Flying, RandomState>,
+    /// Those who wait for a flight that has been discarded, by its number.
+    left: HashMap<u64, Arc<Flight>, RandomState>,
+    /// Flights so far.
+    departed: u64,
     writes: HashMap<Key, Writes, RandomState>,
     grounded: bool,
+}
+
+/// A key on its way.
+#[derive(Debug)]
+struct Flying {
+    /// Its number: a later flight of the key has another.
+    number: u64,
+    warm: bool,
+    /// What those wait for who have joined it.
+    company: Option<Arc<Flight>>,
 }
 
 /// Our writes of one key that are under way.
@@ -145,8 +141,21 @@ impl Table {
         self.reads.len() + self.writes.len()
     }
 
+    fn discard_read(&mut self, key: &Key) {
+        if let Some(flying) = self.reads.remove(key) {
+            self.leave(flying);
+        }
+    }
+
+    /// It is off the table, and those who joined it are still owed an answer.
+    fn leave(&mut self, flying: Flying) {
+        if let Some(company) = flying.company {
+            self.left.insert(flying.number, company);
+        }
+    }
+
     fn discard(&mut self, key: &Key) {
-        self.reads.remove(key);
+        self.discard_read(key);
         if let Some(writes) = self.writes.get_mut(key) {
             writes.doubtful = true;
         }
@@ -157,7 +166,14 @@ impl Table {
     }
 
     fn discard_where(&mut self, doubted: impl Fn(&Key) -> bool) {
-        self.reads.retain(|key, _| !doubted(key));
+        let left = &mut self.left;
+        self.reads.retain(|key, flying| {
+            let stays = !doubted(key);
+            if !stays && let Some(company) = flying.company.take() {
+                left.insert(flying.number, company);
+            }
+            stays
+        });
         for (key, writes) in &mut self.writes {
             writes.doubtful |= doubted(key);
         }
@@ -168,10 +184,9 @@ impl Flights {
     /// Joins or starts a demand flight.
     pub fn board(&self, key: &Key, company: Company) -> Boarding<'_> {
         let mut table = self.table.lock();
-        match table.reads.get(key) {
-            Some(flight) if company == Company::Anybody || !flight.warm => {
-                flight.awaited.store(true, Ordering::Release);
-                Boarding::Join(Arc::clone(flight))
+        match table.reads.get_mut(key) {
+            Some(flying) if company == Company::Anybody || !flying.warm => {
+                Boarding::Join(Arc::clone(flying.company.get_or_insert_default()))
             }
             _ => Boarding::Fly(self.depart(&mut table, key, false)),
         }
@@ -274,13 +289,21 @@ impl Flights {
 
     fn depart(&self, table: &mut Table, key: &Key, warm: bool) -> Ticket<'_> {
         self.databases.note(key.database());
-        let flight = Arc::new(Flight::new(warm));
-        table.reads.insert(key.clone(), Arc::clone(&flight));
+        let number = table.departed;
+        table.departed += 1;
+        let flying = Flying {
+            number,
+            warm,
+            company: None,
+        };
+        if let Some(before) = table.reads.insert(key.clone(), flying) {
+            table.leave(before);
+        }
         self.recount(table);
         Ticket {
             flights: self,
             key: key.clone(),
-            flight,
+            number,
             landed: false,
         }
     }
@@ -292,7 +315,7 @@ impl Flights {
 pub struct Ticket<'a> {
     flights: &'a Flights,
     key: Key,
-    flight: Arc<Flight>,
+    number: u64,
     landed: bool,
 }
 
@@ -303,33 +326,35 @@ impl Ticket<'_> {
     }
 
     /// Ends the flight. `place` is called, under the table's lock, only if the key has not changed
-    /// meanwhile; it gets to know whether a demand read waits.
-    pub fn land(mut self, arrival: Arrival, place: impl FnOnce(bool)) -> Landing {
-        let landing = {
-            let mut table = self.flights.table.lock();
-            let valid = self.take_off_table(&mut table) && !table.grounded;
-            let awaited = self.flight.is_awaited();
-            if valid {
-                place(awaited);
-            }
-            self.flights.recount(&table);
-            Landing { valid, awaited }
-        };
-        self.flight.end(arrival);
+    /// meanwhile; it gets to know whether a demand read waits. `arrival` is asked for only then.
+    pub fn land(mut self, arrival: impl FnOnce() -> Arrival, place: impl FnOnce(bool)) -> Landing {
         self.landed = true;
-        landing
+        let mut table = self.flights.table.lock();
+        let (mine, owed) = self.take_off_table(&mut table);
+        let (valid, awaited) = (mine && !table.grounded, owed.is_due());
+        if valid {
+            place(awaited);
+        }
+        self.flights.recount(&table);
+        drop(table);
+        if awaited {
+            owed.pay(arrival());
+        }
+        Landing { valid, awaited }
     }
 
-    /// Whether this flight was still the key's; afterwards it is not.
-    fn take_off_table(&self, table: &mut Table) -> bool {
+    /// Whether this flight was still the key's, which afterwards it is not, and what is owed to those who
+    /// have joined it.
+    fn take_off_table(&self, table: &mut Table) -> (bool, Owed) {
         let mine = table
             .reads
             .get(&self.key)
-            .is_some_and(|held| Arc::ptr_eq(held, &self.flight));
+            .is_some_and(|held| held.number == self.number);
         if mine {
-            table.reads.remove(&self.key);
+            let flying = table.reads.remove(&self.key);
+            return (true, Owed(flying.and_then(|flying| flying.company)));
         }
-        mine
+        (false, Owed(table.left.remove(&self.number)))
     }
 }
 
@@ -337,10 +362,33 @@ impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if !self.landed {
             let mut table = self.flights.table.lock();
-            self.take_off_table(&mut table);
+            let owed = self.take_off_table(&mut table);
             self.flights.recount(&table);
             drop(table);
-            self.flight.end(Arrival::Abandoned);
+            drop(owed);
+        }
+    }
+}
+
+/// The answer to those who have joined a flight. Dropped unpaid, it tells them to fly themselves.
+struct Owed(Option<Arc<Flight>>);
+
+impl Owed {
+    fn is_due(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn pay(mut self, arrival: Arrival) {
+        if let Some(flight) = self.0.take() {
+            flight.end(arrival);
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(flight) = self.0.take() {
+            flight.end(Arrival::Abandoned);
         }
     }
 }
@@ -359,7 +407,7 @@ impl WriteTicket<'_> {
     /// the write was alone: only then is its value known to be L2's.
     pub fn land(self, settle: impl FnOnce(bool)) {
         let mut table = self.flights.table.lock();
-        table.reads.remove(&self.key);
+        table.discard_read(&self.key);
         let grounded = table.grounded;
         let mut alone = false;
         if let Some(writes) = table.writes.get_mut(&self.key) {

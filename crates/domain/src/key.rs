@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use bytes::Bytes;
 
 use crate::chain::ChainId;
+use crate::compact::compact;
 
 /// A key of L1 and L2: exact bytes plus the number of the database.
 ///
@@ -65,7 +66,7 @@ impl KeyRef<'_> {
 
     /// The key, its bytes copied.
     pub fn to_key(self, chain: ChainId) -> Key {
-        Key::new(Bytes::copy_from_slice(self.bytes), self.database, chain)
+        Key::new(compact(self.bytes), self.database, chain)
     }
 }
 

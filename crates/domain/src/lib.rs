@@ -13,6 +13,7 @@
 
 pub mod chain;
 pub mod co_occurrence;
+mod compact;
 pub mod correlation;
 pub mod decay;
 pub mod event;
@@ -32,6 +33,7 @@ pub mod version;
 
 pub use chain::{ChainId, Chains};
 pub use co_occurrence::{SourceKind, WindowConfig};
+pub use compact::compact;
 pub use correlation::{Association, Detail};
 pub use event::{Event, Op};
 pub use expectation::{Expectations, Horizon, Verdict, Vote};

@@ -9,7 +9,7 @@ mod template;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forewarm_domain::{ChainId, Chains, Key, PairName};
+use forewarm_domain::{ChainId, Chains, Key, PairName, compact};
 use parking_lot::RwLock;
 
 use template::Template;
@@ -71,7 +71,7 @@ impl KeyCodec {
         } else {
             ChainId::DEFAULT
         };
-        Key::new(bytes, self.database, chain)
+        Key::new(compact(&bytes), self.database, chain)
     }
 
     /// The key with exactly these bytes, in the database that the caller names.

@@ -386,3 +386,20 @@ fn learning_allocates_nothing_in_the_steady_state() {
     play(0..20 * ROUNDS);
     assert_eq!(play(20 * ROUNDS..21 * ROUNDS), 0, "in {ROUNDS} calls");
 }
+
+/// The key of a miss goes into L1, to the learner and into the table of what is on its way.
+#[test]
+fn a_short_key_takes_one_allocation_whoever_shares_it() {
+    for length in [1, 15, 16, 42, 100, 175] {
+        let name = vec![b'k'; length];
+        let name = KeyRef {
+            bytes: &name,
+            database: 0,
+        };
+        let made = allocations(|| {
+            let key = name.to_key(ChainId::DEFAULT);
+            assert_eq!(key.clone(), key.clone());
+        });
+        assert_eq!(made, 1, "{length} bytes");
+    }
+}

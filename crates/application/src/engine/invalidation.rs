@@ -10,7 +10,7 @@
 //! An engine begins without a link.
 
 use bytes::Bytes;
-use forewarm_domain::Timestamp;
+use forewarm_domain::{Timestamp, compact};
 
 use super::observation::{Observation, What};
 use super::{Engine, Level};
@@ -33,7 +33,7 @@ impl Engine {
 
     fn changed_in(&self, name: &Bytes, database: u16, now: Timestamp) {
         // Copied: a slice of the link's read buffer would keep all of that alive.
-        let key = (self.key_of)(Bytes::copy_from_slice(name), database);
+        let key = (self.key_of)(compact(name), database);
         self.metrics.invalidated();
         self.flights.discard(&key);
         if self.l1.has(&key, Timestamp::ZERO) {

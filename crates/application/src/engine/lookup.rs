@@ -278,7 +278,7 @@ impl Engine {
             Err(error) => {
                 self.breaker.lock().failed(now + sent.elapsed());
                 for (_, ticket) in tickets {
-                    ticket.land(Arrival::Failed(error.clone()), |_| {});
+                    ticket.land(|| Arrival::Failed(error.clone()), |_| {});
                 }
                 Err(error.into())
             }
@@ -292,17 +292,20 @@ impl Engine {
             Some(_) => self.metrics.cache_hit(key.chain(), Level::L2),
             None => self.metrics.cache_miss(key.chain(), Level::L2),
         }
-        let landing = ticket.land(Arrival::Value(cached.clone()), |_| match cached.clone() {
-            Some(cached) => {
-                let placed = self.l1.place(&key, cached, Placement::Demand);
-                self.settle(&key, &placed);
-            }
-            None => {
-                if let Some(absences) = &self.absences {
-                    absences.note(&key, now);
+        let landing = ticket.land(
+            || Arrival::Value(cached.clone()),
+            |_| match &cached {
+                Some(cached) => {
+                    let placed = self.l1.place(&key, cached.clone(), Placement::Demand);
+                    self.settle(&key, &placed);
                 }
-            }
-        });
+                None => {
+                    if let Some(absences) = &self.absences {
+                        absences.note(&key, now);
+                    }
+                }
+            },
+        );
         self.tell_fetched(&key, cached.as_ref(), landing.valid, now);
         cached.map(|cached| cached.found(Level::L2, now))
     }

@@ -204,11 +204,14 @@ impl Engine {
         let key = ticket.key().clone();
         let cached = stored.map(|s| Cached::from_stored(s, now, self.config.default_ttl));
         let mut warmed = false;
-        let landing = ticket.land(Arrival::Value(cached.clone()), |awaited| {
-            if let Some(cached) = cached.clone() {
-                warmed = self.place_warm(&key, cached, awaited);
-            }
-        });
+        let landing = ticket.land(
+            || Arrival::Value(cached.clone()),
+            |awaited| {
+                if let Some(cached) = cached.clone() {
+                    warmed = self.place_warm(&key, cached, awaited);
+                }
+            },
+        );
         if landing.awaited {
             // Without the warm the read would have gone to L2 itself.
             self.tell_fetched(&key, cached.as_ref(), landing.valid, now);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::Model;
 use crate::co_occurrence::SourceKind;
+use crate::compact::compact;
 use crate::key::Key;
 use crate::pair::PairId;
 use crate::time::Timestamp;
@@ -145,7 +146,7 @@ pub fn load(
         .pairs
         .iter()
         .map(|pair| {
-            let key = key_of(Bytes::copy_from_slice(pair.key), pair.database);
+            let key = key_of(compact(pair.key), pair.database);
             let known = model.pairs.get(&key);
             known.or_else(|| (model.len() < room).then(|| model.intern(&key)))
         })

@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
-use forewarm_domain::{Key, Timestamp};
+use forewarm_domain::{Key, Timestamp, compact};
 use tokio::time::timeout;
 
 use crate::clock;
@@ -71,7 +71,7 @@ impl Record {
         let envelope = Envelope::read(key, raw)
             .map_err(|reason| format!("key {}: {reason}", key.escape_ascii()))?;
         Ok((!envelope.is_expired(now)).then(|| Self {
-            value: Bytes::copy_from_slice(envelope.value),
+            value: compact(envelope.value),
             expires: envelope.expires,
         }))
     }

@@ -17,9 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
-use forewarm_domain::Key;
+use forewarm_domain::{Key, compact};
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{Expiration, Value};
@@ -338,8 +337,8 @@ fn read(value: Value, left: i64) -> Result<Read, &'static str> {
     let value = match value {
         Value::Null if left == -2 => return Ok(Read::Absent),
         Value::Null => return Ok(Read::OtherType),
-        Value::Bytes(bytes) => Bytes::copy_from_slice(&bytes),
-        Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
+        Value::Bytes(bytes) => compact(&bytes),
+        Value::String(text) => compact(text.as_bytes()),
         _ => return Err("a value that is no string"),
     };
     let ttl = match u64::try_from(left) {

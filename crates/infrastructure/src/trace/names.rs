@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use foldhash::fast::RandomState;
-use forewarm_domain::{Key, PairName, PairNameError};
+use forewarm_domain::{Key, PairName, PairNameError, compact};
 
 use super::error::{LineProblem, excerpt};
 use crate::codec::KeyCodec;
@@ -80,7 +79,7 @@ impl Names {
         if let Some(key) = self.known.get(bytes) {
             return Ok(key.clone());
         }
-        let bytes_kept = Bytes::copy_from_slice(bytes);
+        let bytes_kept = compact(bytes);
         let key = self.codec.key_from_bytes(bytes_kept, self.codec.database());
         self.scratch.clear();
         self.scratch.extend_from_slice(bytes);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use forewarm_application::ports::Stored;
+use forewarm_domain::compact;
 
 use super::request::{Arguments, number};
 
@@ -26,7 +26,7 @@ pub(super) fn value_set(arguments: Arguments<'_>) -> Option<Stored> {
         (text(3)?, Some(span(text(2)?, unit)?))
     };
     (value.len() <= LARGEST_KEPT).then(|| Stored {
-        value: Bytes::copy_from_slice(value),
+        value: compact(value),
         version: None,
         ttl,
     })

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use forewarm_domain::Key;
+use forewarm_domain::{Key, compact};
 use forewarm_infrastructure::l2::{EmbeddedStore, RedisStore};
 
 use crate::config::Secret;
@@ -83,8 +82,7 @@ impl Port {
 
     /// The key of these bytes in a client's database.
     pub(super) fn key(&self, bytes: &[u8], database: u16) -> Key {
-        let bytes = Bytes::copy_from_slice(bytes);
-        self.core.codec.key_from_bytes(bytes, database)
+        self.core.codec.key_from_bytes(compact(bytes), database)
     }
 
     pub(super) fn next_id(&self) -> u64 {

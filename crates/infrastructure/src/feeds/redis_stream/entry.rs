@@ -1,6 +1,7 @@
 //! Entries as the server sends them, and the events in them.
 
 use bytes::Bytes;
+use forewarm_domain::compact;
 use fred::error::{Error, ErrorKind};
 use fred::types::Value;
 
@@ -39,7 +40,7 @@ impl Entry {
         let field = |name: &str| {
             let found = fields.iter().find(|(field, _)| field == name.as_bytes());
             // Copied: a slice would keep the whole read buffer alive.
-            found.map(|(_, value)| Bytes::copy_from_slice(value))
+            found.map(|(_, value)| compact(value))
         };
         let text = |name: &str| {
             let Some(raw) = field(name) else {

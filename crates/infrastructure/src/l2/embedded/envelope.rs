@@ -5,9 +5,8 @@
 //! ```
 //! Numbers are little-endian. The checksum covers the key and everything after itself.
 
-use bytes::Bytes;
 use forewarm_application::ports::Stored;
-use forewarm_domain::{Timestamp, Version};
+use forewarm_domain::{Timestamp, Version, compact};
 
 const FORMAT: u8 = 1;
 const HAS_VERSION: u8 = 1;
@@ -87,7 +86,7 @@ impl<'a> Envelope<'a> {
     /// The value as the port gives it, copied out of the page.
     pub(super) fn stored(&self, now: Timestamp) -> Stored {
         Stored {
-            value: Bytes::copy_from_slice(self.value),
+            value: compact(self.value),
             version: self.version,
             ttl: self.expires.map(|expires| expires.since(now)),
         }

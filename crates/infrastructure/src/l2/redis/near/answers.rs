@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use forewarm_application::ports::Stored;
-use forewarm_domain::Key;
+use forewarm_domain::{Key, compact};
 use smallvec::SmallVec;
 
 use super::super::Read;
@@ -99,7 +98,7 @@ fn read(value: Option<&[u8]>, left: i64) -> Read {
     match value {
         None => Read::OtherType,
         Some(value) => Read::Value(Stored {
-            value: Bytes::copy_from_slice(value),
+            value: compact(value),
             version: None,
             ttl,
         }),
@@ -172,6 +171,7 @@ fn signed(digits: &[u8]) -> Result<i64, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use forewarm_domain::ChainId;
 
     use super::*;
