@@ -104,6 +104,7 @@ mod signals;
 mod snapshot;
 mod timed;
 mod turns;
+mod warmers;
 mod wiring;
 
 pub use demand::Get;

@@ -10,13 +10,14 @@ use std::time::Duration;
 use forewarm_infrastructure::telemetry::Collector;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::core::Core;
 use crate::feeds::{Feeds, consumer};
 use crate::history::Sample;
 use crate::shadow::Shadow;
 use crate::snapshot::Snapshot;
+use crate::warmers::Warmers;
 
 /// How long the learner sleeps when nobody wakes it.
 const NAP: Duration = Duration::from_millis(100);
@@ -35,6 +36,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Loops {
     learner: Thread<()>,
     shadow: Option<Thread<()>>,
+    warmers: Warmers,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -74,9 +76,7 @@ impl Loops {
         };
         let _ = core.wakers.learner.set(learner.thread().clone());
         let mut tasks = vec![tokio::spawn(tick(Arc::clone(core), Arc::clone(feeds)))];
-        for _ in 0..core.config.warming.concurrency {
-            tasks.push(tokio::spawn(warm(Arc::clone(core))));
-        }
+        let warmers = Warmers::start(core)?;
         tasks.extend(push_metrics(core));
         let every = core.config.model.interval.0;
         if let Some(snapshot) = snapshot.filter(|_| !every.is_zero()) {
@@ -85,6 +85,7 @@ impl Loops {
         Ok(Self {
             learner,
             shadow,
+            warmers,
             tasks,
         })
     }
@@ -98,6 +99,7 @@ impl Loops {
         for task in self.tasks {
             let _ = task.await;
         }
+        self.warmers.stop().await;
         core.wakers.wake_learner();
         for thread in std::iter::once(self.learner).chain(self.shadow) {
             thread.thread().unpark();
@@ -146,25 +148,6 @@ fn learn(core: &Core) {
         core.wakers.park_learner(NAP, || {
             core.engine.has_work() || core.vitals.stopping.load(Ordering::Acquire)
         });
-    }
-}
-
-async fn warm(core: Arc<Core>) {
-    loop {
-        // A wake-up before this line is remembered.
-        core.wakers.chosen.notified().await;
-        loop {
-            let started = Instant::now();
-            let report = core.engine.serve(core.clock.now()).await;
-            if report.operations == 0 {
-                break;
-            }
-            for sent in report.sent {
-                let took = sent.waited + started.elapsed();
-                core.engine.warm_took(took);
-                core.metrics.warming_duration(sent.chain, took);
-            }
-        }
     }
 }
 

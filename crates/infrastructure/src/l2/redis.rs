@@ -130,6 +130,11 @@ impl RedisStore {
         Ok(())
     }
 
+    /// Whether [`keep_near`](Self::keep_near) is of use: a cluster is read over the pool.
+    pub fn reads_near(&self) -> bool {
+        !self.config.is_clustered()
+    }
+
     /// Keeps a connection for the reads that are made on this thread, whose runtime has to be one of
     /// this thread alone. Whoever waits for its answer wakes no other thread. Ends never; dropped, it
     /// closes the connection, and reads go over those of all threads again. A cluster is read over

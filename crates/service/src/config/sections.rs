@@ -231,8 +231,8 @@ section! {
         password: Option<Secret> = None;
         /// A file that holds the password (surrounding white space is ignored).
         password_file: Option<PathBuf> = None;
-        /// Connections for warms and for reads and writes over HTTP and by embedding. Each thread of the Redis
-        /// port reads what L1 lacks over one of its own, and over these while that is down.
+        /// Connections for reads and writes over HTTP and by embedding. Warms have one of their own, and each thread
+        /// of the Redis port one for what L1 lacks; while that is down, and in front of a cluster, these serve them too.
         pool_size: usize = 4, 1 => 256;
         /// How long making a connection may take.
         connect_timeout: Span = Span::secs(2), Span::millis(10) => Span::secs(60);

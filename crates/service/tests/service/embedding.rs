@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use forewarm_application::engine::{Level, Observed, Update};
 use forewarm_application::ports::{Kept, SharedCache, SharedCacheError, Stored};
 use forewarm_domain::{ChainMode, Key, Mode, Timestamp};
+use forewarm_infrastructure::testing::RedisServer;
 use forewarm_service::{Forewarm, StartError};
 
 /// A shared cache in a map.
@@ -248,4 +249,63 @@ async fn until<F: Future<Output = ()>>(holds: impl Fn() -> bool, step: impl Fn()
         step().await;
     }
     panic!("it never does");
+}
+
+/// In front of a Redis warms have a thread of their own: an application that holds up its runtime holds up
+/// neither them nor, by them, the reads that others wait for.
+#[tokio::test]
+async fn warms_arrive_while_the_applications_runtime_is_held_up() {
+    let Some(redis) = RedisServer::start() else {
+        return;
+    };
+    let builder = Forewarm::builder()
+        .set("l2.backend=redis")
+        .set(format!("l2.redis.url={}", redis.url()))
+        .set("warming.strategy=topn")
+        .set("warming.budget.extra_l2_reads=unlimited");
+    let forewarm = builder.build().await.expect("it starts");
+    let core = forewarm.core();
+    let key = |name: &str, group: usize| {
+        let name = format!("{name}-{group}");
+        forewarm.key("ethereum", &name).expect("well-formed")
+    };
+    let groups: Vec<(Key, Key)> = (0..50)
+        .map(|group| (key("first", group), key("partner", group)))
+        .collect();
+    for round in 0..15 {
+        for group in 0..groups.len() {
+            let (first, partner) = &groups[(group * (2 * round + 3)) % groups.len()];
+            let update = Update {
+                at: forewarm.now(),
+                version: None,
+                value: None,
+                ttl: None,
+            };
+            forewarm.observe_update(first, update).expect("of now");
+            forewarm
+                .observe_read(partner, forewarm.now())
+                .expect("of now");
+        }
+        let nap = || tokio::time::sleep(Duration::from_millis(1));
+        until(|| core.engine.is_idle(), nap).await;
+    }
+    let (first, partner) = &groups[1];
+    let mut written = false;
+    for _ in 0..1_000 {
+        written = forewarm.put(partner, stored("1")).await.is_ok();
+        if written {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(written, "redis is not reached");
+    forewarm.invalidate(partner);
+    // This runtime has one thread, and from here on it does nothing else.
+    let came = (0..500).any(|_| {
+        forewarm.warm(first);
+        std::thread::sleep(Duration::from_millis(10));
+        core.engine.holds(partner, forewarm.now())
+    });
+    assert!(came, "nothing was fetched: {:?}", forewarm.stats());
+    forewarm.shutdown().await;
 }
