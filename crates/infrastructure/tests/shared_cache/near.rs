@@ -71,6 +71,23 @@ fn connections(server: &RedisServer, words: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn the_threads_own_connection_logs_in_as_the_pool_does() {
+    let user = "forewarm on >sesame ~* &* +@all";
+    let Some(server) = RedisServer::start_with(&["--user", user]) else {
+        return;
+    };
+    // Whoever does not log in may read here too: it would not be noticed otherwise.
+    let url = server.url().replacen("://", "://forewarm:sesame@", 1);
+    let kept = Kept::new(RedisConfig::new(url), &server).await;
+    let logged_in = connections(&server, " user=forewarm ");
+    let own = kept.own(&server);
+    assert!(
+        own.iter().all(|one| logged_in.contains(one)),
+        "{own:?} of {logged_in:?}"
+    );
+}
+
+#[tokio::test]
 async fn reads_over_a_threads_own_connection_keep_the_contract() {
     let Some(server) = RedisServer::start() else {
         return;
