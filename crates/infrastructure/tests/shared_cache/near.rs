@@ -72,8 +72,8 @@ fn connections(server: &RedisServer, words: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_threads_own_connection_logs_in_as_the_pool_does() {
-    let user = "forewarm on >sesame ~* &* +@all";
-    let Some(server) = RedisServer::start_with(&["--user", user]) else {
+    let user = ["--user", "forewarm", "on", ">sesame", "~*", "&*", "+@all"];
+    let Some(server) = RedisServer::start_with(&user) else {
         return;
     };
     // Whoever does not log in may read here too: it would not be noticed otherwise.
